@@ -1,0 +1,3 @@
+module repartee
+
+go 1.26
