@@ -1,0 +1,42 @@
+package tts
+
+import "log/slog"
+
+// VoiceSpec names a voice file to keep resident.
+type VoiceSpec struct {
+	Name string // the name on the API
+	Path string // .onnx file; its configuration lies beside it
+}
+
+// Config of a Service. Paths come from the caller: the package looks nothing up.
+type Config struct {
+	// Voices to load; the first is the default. At least one.
+	Voices []VoiceSpec
+	// Aliases are further names for voices (alias → name); an alias with an
+	// empty name means the default voice.
+	Aliases map[string]string
+	// Runtime is the path of libonnxruntime.so.
+	Runtime string
+	// Phonemizer is the helper program, EspeakLibrary and EspeakData (the
+	// espeak-ng-data directory) what it loads.
+	Phonemizer    string
+	EspeakLibrary string
+	EspeakData    string
+	// Threads an inference uses; 0 = physical cores, at most 4.
+	Threads int
+	// Device is auto, cpu or cuda; empty = auto. CUDADir is searched first for
+	// the CUDA libraries.
+	Device  string
+	CUDADir string
+	// CacheBytes bounds the finished speech in memory; 0 = no cache.
+	CacheBytes int64
+	// MaxQueue is the most speeches waiting or running; 0 = 64.
+	MaxQueue int
+	// MaxText is the longest text of a request in bytes; 0 = 1 MiB.
+	MaxText int
+	// Busy, when set, is told when inference starts (true) and when the last
+	// running one has ended (false). It must return at once; calls are ordered.
+	Busy func(active bool)
+	// Logger gets load and fault reports, never texts; nil = discard.
+	Logger *slog.Logger
+}
