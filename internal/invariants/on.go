@@ -1,0 +1,6 @@
+//go:build invariants
+
+package invariants
+
+// Enabled is true: structures check themselves after every change.
+const Enabled = true
