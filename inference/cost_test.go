@@ -1,0 +1,57 @@
+package inference
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestCostModelLearnsAMachine(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		fixed := rapid.Float64Range(1e-3, 10e-3).Draw(t, "fixed")
+		row := rapid.Float64Range(1e-5, 5e-3).Draw(t, "row")
+		cell := rapid.Float64Range(0, 4e-3).Draw(t, "cell")
+		machine := func(rows, attended int) time.Duration {
+			return time.Duration((fixed + row*float64(rows) + cell*float64(attended)/1000) * 1e9)
+		}
+		c := newCostModel()
+		for i := range 300 {
+			rows := 1 + i*7%40
+			attended := rows * (i * 13 % 2000)
+			took := machine(rows, attended)
+			took += took / 20 * time.Duration(i%3-1) // ± 5 %
+			if i%50 == 49 {
+				took *= 10 // a neighbour woke up
+			}
+			c.learn(rows, attended, took)
+		}
+		for _, rows := range []int{1, 8, 32} {
+			got, want := c.predict(rows, rows*500), machine(rows, rows*500)
+			if got < want*7/10 || got > want*14/10 {
+				t.Fatalf("predict(%d rows at 500 cells) = %v after 300 steps, want about %v", rows, got, want)
+			}
+		}
+	})
+}
+
+func TestChunkFitsTheBudget(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newCostModel()
+		rows, attended := rapid.IntRange(0, 8).Draw(t, "rows"), rapid.IntRange(0, 20000).Draw(t, "attended")
+		depth, most := rapid.IntRange(0, 4000).Draw(t, "depth"), rapid.IntRange(1, 512).Draw(t, "most")
+		least := rapid.IntRange(0, most).Draw(t, "least")
+		budget := time.Duration(rapid.IntRange(0, 500).Draw(t, "budget")) * time.Millisecond
+		at := func(k int) time.Duration { return c.predict(rows+k, attended+k*depth+k*k/2) }
+		k := c.chunk(rows, attended, depth, budget, least, most)
+		if k < least || k > most {
+			t.Fatalf("chunk = %d, want between %d and %d", k, least, most)
+		}
+		if k > least && at(k) > budget {
+			t.Fatalf("chunk = %d takes %v, over the budget of %v", k, at(k), budget)
+		}
+		if k < most && at(k+1) <= budget {
+			t.Fatalf("chunk = %d, but %d would fit the budget of %v", k, k+1, budget)
+		}
+	})
+}

@@ -1,0 +1,293 @@
+package inference
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"repartee/inference/llama"
+	"repartee/kvcache"
+)
+
+// Config is the size and the pace of an engine.
+type Config struct {
+	Name      string
+	Cells     int // KV cells of the context
+	Sequences int // sequence ids of the context, more than Parallel
+	Parallel  int // most sequences decoded in one step
+	MaxQueue  int // most requests waiting
+	BatchRows int // most rows in a step
+	// StepBudget is the longest time one step may hold running streams back.
+	StepBudget time.Duration
+	Observer   Observer     // nil = nobody
+	Log        *slog.Logger // nil = slog.Default()
+}
+
+// withDefaults fills what is left out.
+func (c Config) withDefaults() Config {
+	if c.Parallel <= 0 {
+		c.Parallel = 8
+	}
+	if c.MaxQueue <= 0 {
+		c.MaxQueue = 64
+	}
+	if c.BatchRows <= 0 {
+		c.BatchRows = 512
+	}
+	if c.StepBudget <= 0 {
+		c.StepBudget = 50 * time.Millisecond
+	}
+	if c.Sequences <= c.Parallel {
+		c.Sequences = min(c.Parallel+56, llama.MaxSequences)
+	}
+	if c.Observer == nil {
+		c.Observer = noObserver{}
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+// Engine is one resident model and its scheduler. All methods may be called
+// from any goroutine.
+type Engine struct {
+	cfg   Config
+	model Model
+	ctx   Context
+	info  llama.ModelInfo
+
+	mu      sync.Mutex
+	waiting []*task // submitted, not admitted; bounded by MaxQueue+Parallel
+	closed  bool
+	running atomic.Int32 // admitted tasks
+	perTask atomic.Int64 // nanoseconds a finished request took, smoothed
+
+	wakeup chan struct{} // capacity 1
+	quit   chan struct{}
+	ended  chan struct{}
+
+	stats statsBox
+	sched scheduler
+}
+
+// New starts an engine over a loaded model and an empty context, which it owns
+// from now on and closes at its end; the model stays the caller's.
+func New(model Model, ctx Context, cfg Config) *Engine {
+	cfg = cfg.withDefaults()
+	e := &Engine{
+		cfg: cfg, model: model, ctx: ctx, info: model.Info(),
+		wakeup: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
+	}
+	e.sched.init(e)
+	go e.run()
+	return e
+}
+
+// Name is the name the engine was configured with.
+func (e *Engine) Name() string { return e.cfg.Name }
+
+// Info describes the model.
+func (e *Engine) Info() llama.ModelInfo { return e.info }
+
+// ContextSize is the most tokens of prompt and answer together.
+func (e *Engine) ContextSize() int {
+	if e.info.ContextTrain > 0 {
+		return min(e.cfg.Cells, e.info.ContextTrain)
+	}
+	return e.cfg.Cells
+}
+
+// Tokenize returns a text's tokens.
+func (e *Engine) Tokenize(text string, addSpecial, parseSpecial bool) ([]Token, error) {
+	return e.model.Tokenize(nil, text, addSpecial, parseSpecial)
+}
+
+// Detokenize returns the text of tokens, control tokens left out.
+func (e *Engine) Detokenize(tokens []Token) string {
+	var b []byte
+	for _, t := range tokens {
+		b = append(b, e.model.Piece(t, false)...)
+	}
+	return string(appendValid(nil, b))
+}
+
+// Piece returns one token's bytes, which must not be changed; nil for a
+// control token unless special is set.
+func (e *Engine) Piece(t Token, special bool) []byte { return e.model.Piece(t, special) }
+
+// Render applies the model's chat template.
+func (e *Engine) Render(in llama.TemplateInput) (llama.Rendered, error) { return e.model.Render(in) }
+
+// ParseOutput takes a generated text apart into content and tool calls.
+func (e *Engine) ParseOutput(r llama.Rendered, text string, partial bool) (llama.ParsedOutput, error) {
+	return e.model.ParseOutput(r, text, partial)
+}
+
+// CompileGrammar compiles a grammar within the default budget, on the caller's
+// goroutine.
+func (e *Engine) CompileGrammar(spec llama.GrammarSpec) (*llama.Grammar, error) {
+	return e.model.CompileGrammar(spec, llama.Budget{})
+}
+
+// Submit queues a request, which the engine owns from now on. The end of ctx
+// cancels it. It fails with ErrEmptyPrompt, PromptTooLongError, QueueFullError,
+// DeadlineError, ErrClosed, or the sampler's error, and then nothing is queued.
+func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
+	if len(r.Prompt) == 0 {
+		return nil, ErrEmptyPrompt
+	}
+	size := e.ContextSize()
+	if len(r.Prompt) >= size {
+		e.cfg.Observer.Rejected(e.cfg.Name, "context_length")
+		return nil, &PromptTooLongError{Prompt: len(r.Prompt), Context: size}
+	}
+	for _, t := range r.Prompt {
+		if t < 0 || int(t) >= e.info.VocabSize {
+			return nil, fmt.Errorf("inference: prompt token %d: %w, the vocabulary has %d tokens", t, llama.ErrArgument, e.info.VocabSize)
+		}
+	}
+	sampler, err := e.model.NewSampler(r.Sampling)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	t := &task{req: r, sampler: sampler, stream: newStream(cancel), tokens: r.Prompt, limit: size, group: -1, text: newTextOut(r.Stop), submitted: time.Now()}
+	if r.MaxTokens > 0 {
+		t.limit = min(size, len(r.Prompt)+r.MaxTokens)
+	}
+	t.tokens = make([]Token, len(r.Prompt), min(t.limit, len(r.Prompt)+512)+1)
+	copy(t.tokens, r.Prompt)
+	if sampler != nil {
+		sampler.Accept(r.Prompt...)
+	}
+	if err := e.enqueue(t); err != nil {
+		cancel()
+		if sampler != nil {
+			sampler.Close()
+		}
+		return nil, err
+	}
+	t.watch(ctx, e.wake)
+	e.wake()
+	return t.stream, nil
+}
+
+// enqueue admits t to the queue unless it is full.
+func (e *Engine) enqueue(t *task) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	waiting := len(e.waiting)
+	estimate := e.estimate(waiting)
+	if waiting+int(e.running.Load()) >= e.cfg.MaxQueue+e.cfg.Parallel {
+		e.cfg.Observer.Rejected(e.cfg.Name, "queue_full")
+		return &QueueFullError{Waiting: waiting, RetryAfter: max(estimate, time.Second)}
+	}
+	if !t.req.Deadline.IsZero() && time.Now().Add(estimate).After(t.req.Deadline) {
+		e.cfg.Observer.Rejected(e.cfg.Name, "deadline")
+		return &DeadlineError{Estimate: estimate}
+	}
+	e.waiting = append(e.waiting, t)
+	return nil
+}
+
+// estimate returns how long a request behind `waiting` others waits for a
+// place, from how long requests took lately.
+func (e *Engine) estimate(waiting int) time.Duration {
+	free := e.cfg.Parallel - int(e.running.Load())
+	if waiting < free {
+		return 0
+	}
+	return time.Duration(e.perTask.Load()) * time.Duration(waiting-free+1) / time.Duration(e.cfg.Parallel)
+}
+
+// wake lets the loop look at its queue again.
+func (e *Engine) wake() {
+	select {
+	case e.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// Close ends all requests, stops the loop and frees the context.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	first := !e.closed
+	e.closed = true
+	e.mu.Unlock()
+	if first {
+		close(e.quit)
+		e.ctx.Abort()
+	}
+	<-e.ended
+}
+
+// run is the scheduler's goroutine. A panic in it ends every request with an
+// error and starts over with an empty memory.
+func (e *Engine) run() {
+	runtime.LockOSThread()
+	defer close(e.ended)
+	defer e.ctx.Close()
+	for !e.loop() {
+	}
+	e.sched.failAll(ErrClosed)
+}
+
+// loop runs steps until Close (true) or a panic (false).
+func (e *Engine) loop() (stopped bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.cfg.Log.Error("scheduler panic", "engine", e.cfg.Name, "panic", p, "stack", string(debug.Stack()))
+			e.sched.restart(fmt.Errorf("inference: internal error: %v", p))
+		}
+	}()
+	for {
+		select {
+		case <-e.quit:
+			return true
+		default:
+		}
+		if e.sched.step() {
+			continue
+		}
+		select {
+		case <-e.quit:
+			return true
+		case <-e.wakeup:
+		}
+	}
+}
+
+// Stats is a momentary picture of an engine.
+type Stats struct {
+	Waiting, Running int
+	Cache            kvcache.Stats
+	Steps, Rows      int64
+	Preempted        int64
+}
+
+type statsBox struct {
+	mu sync.Mutex
+	s  Stats
+}
+
+// Stats returns the engine's state as of its last step.
+func (e *Engine) Stats() Stats {
+	e.stats.mu.Lock()
+	s := e.stats.s
+	e.stats.mu.Unlock()
+	e.mu.Lock()
+	s.Waiting = len(e.waiting)
+	e.mu.Unlock()
+	s.Running = int(e.running.Load())
+	s.Cache.Cells = e.cfg.Cells
+	return s
+}

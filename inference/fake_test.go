@@ -1,0 +1,196 @@
+package inference
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"sync"
+
+	"repartee/inference/llama"
+)
+
+// fakeModel is a language model whose next token is a hash of every token
+// attended to, with its position: a wrong cell, position or stale prefix
+// changes the text. Its vocabulary is bytes: token 0 ends a generation,
+// 1 … 255 are the characters themselves.
+type fakeModel struct {
+	vocab int
+	eog   bool // token 0 may be generated
+}
+
+func (m *fakeModel) Info() llama.ModelInfo {
+	return llama.ModelInfo{Name: "fake", VocabSize: 256, ContextTrain: 1 << 20, EOS: 0, EOG: []Token{0}}
+}
+
+func (m *fakeModel) Tokenize(dst []Token, text string, _, _ bool) ([]Token, error) {
+	for _, b := range []byte(text) {
+		dst = append(dst, Token(b))
+	}
+	return dst, nil
+}
+
+var fakePieces = func() (p [256][]byte) {
+	for i := 1; i < 256; i++ {
+		p[i] = []byte{byte(i)}
+	}
+	return p
+}()
+
+func (m *fakeModel) Piece(t Token, _ bool) []byte { return fakePieces[t] }
+func (m *fakeModel) IsEOG(t Token) bool           { return t == 0 }
+func (m *fakeModel) Render(llama.TemplateInput) (llama.Rendered, error) {
+	return llama.Rendered{}, llama.ErrTemplate
+}
+func (m *fakeModel) ParseOutput(llama.Rendered, string, bool) (llama.ParsedOutput, error) {
+	return llama.ParsedOutput{}, llama.ErrTemplate
+}
+func (m *fakeModel) CompileGrammar(llama.GrammarSpec, llama.Budget) (*llama.Grammar, error) {
+	return nil, llama.ErrGrammar
+}
+func (m *fakeModel) NewSampler(llama.SamplingParams) (*llama.Sampler, error) { return nil, nil }
+
+// next is the token that follows what is attended to.
+func (m *fakeModel) next(attended []Token) Token {
+	h := fnv.New64a()
+	var b [4]byte
+	for _, t := range attended {
+		binary.LittleEndian.PutUint32(b[:], uint32(t))
+		h.Write(b[:])
+	}
+	v := h.Sum64()
+	if m.eog && v%97 == 0 {
+		return 0
+	}
+	return Token('a' + v>>8%uint64(m.vocab))
+}
+
+// generate is the answer that a prompt must get, alone or in company.
+func (m *fakeModel) generate(prompt []Token, n int) string {
+	seq := append([]Token{}, prompt...)
+	var out []byte
+	for range n {
+		t := m.next(seq)
+		if t == 0 {
+			break
+		}
+		seq, out = append(seq, t), append(out, byte(t))
+	}
+	return string(out)
+}
+
+// fakeContext keeps the cells of the fake model as llama.cpp does: tokens with
+// positions, seen by sets of sequences.
+type fakeContext struct {
+	model *fakeModel
+	cells []fakeCell
+	steps int
+	rows  int
+	most  int           // rows of the largest step
+	gate  chan struct{} // when set, every step takes one value first
+	fail  func(step int) error
+
+	mu     sync.Mutex
+	closed bool
+}
+
+type fakeCell struct {
+	token Token
+	pos   llama.Pos
+	seqs  map[llama.SeqID]bool
+}
+
+func newFakeContext(m *fakeModel, cells int) *fakeContext {
+	c := &fakeContext{model: m, cells: make([]fakeCell, cells)}
+	c.Clear()
+	return c
+}
+
+func (c *fakeContext) Clear() {
+	for i := range c.cells {
+		c.cells[i].seqs = map[llama.SeqID]bool{}
+	}
+}
+
+func (c *fakeContext) Step(b *llama.Batch) error {
+	if c.gate != nil {
+		<-c.gate
+	}
+	c.steps++
+	if c.fail != nil {
+		if err := c.fail(c.steps); err != nil {
+			return err
+		}
+	}
+	c.rows += len(b.Tokens)
+	c.most = max(c.most, len(b.Tokens))
+	at := 0
+	for i, tok := range b.Tokens {
+		for at < len(c.cells) && len(c.cells[at].seqs) > 0 {
+			at++
+		}
+		if at == len(c.cells) {
+			return llama.ErrNoCells
+		}
+		if got := len(c.read(b.Seq[i])); got != int(b.Pos[i]) {
+			return fmt.Errorf("row %d is at position %d, its sequence holds %d tokens", i, b.Pos[i], got)
+		}
+		c.cells[at] = fakeCell{tok, b.Pos[i], map[llama.SeqID]bool{b.Seq[i]: true}}
+	}
+	b.Out = append(b.Out[:0], make([]Token, len(b.Tokens))...)
+	for g := range b.Groups {
+		group := &b.Groups[g]
+		seen := c.read(b.Seq[group.First])
+		for k := 0; ; k++ {
+			row := group.First + k
+			b.Out[row] = c.model.next(seen[:b.Pos[row]+1])
+			group.Accepted = k + 1
+			if k+1 >= group.Rows || b.Out[row] != b.Tokens[row+1] {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// read returns a sequence's tokens in position order.
+func (c *fakeContext) read(seq llama.SeqID) []Token {
+	n := 0
+	for i := range c.cells {
+		if c.cells[i].seqs[seq] {
+			n++
+		}
+	}
+	out := make([]Token, n)
+	for i := range c.cells {
+		if c.cells[i].seqs[seq] {
+			out[c.cells[i].pos] = c.cells[i].token // out of range = a hole = a test failure
+		}
+	}
+	return out
+}
+
+func (c *fakeContext) SeqCopy(src, dst llama.SeqID, p0, p1 llama.Pos) error {
+	for i := range c.cells {
+		if cell := &c.cells[i]; cell.seqs[src] && cell.pos >= p0 && (p1 < 0 || cell.pos < p1) {
+			cell.seqs[dst] = true
+		}
+	}
+	return nil
+}
+
+func (c *fakeContext) SeqRemove(seq llama.SeqID, p0, p1 llama.Pos) error {
+	for i := range c.cells {
+		if cell := &c.cells[i]; cell.seqs[seq] && cell.pos >= p0 && (p1 < 0 || cell.pos < p1) {
+			delete(cell.seqs, seq)
+		}
+	}
+	return nil
+}
+
+func (c *fakeContext) SetThreads(int, int) {}
+func (c *fakeContext) Abort()              {}
+func (c *fakeContext) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+}

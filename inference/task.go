@@ -1,0 +1,76 @@
+package inference
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"repartee/inference/llama"
+	"repartee/kvcache"
+)
+
+// task is a request from Submit to its end. The scheduler owns it but for the
+// two atomics.
+type task struct {
+	req     *Request
+	stream  *Stream
+	sampler *llama.Sampler
+	left    atomic.Bool // the request's context ended
+	stopCtx func() bool // releases the watch on that context
+
+	tokens    []Token // prompt, then what was generated
+	limit     int     // len(tokens) at which the answer ends with "length"
+	seq       kvcache.Seq
+	open      bool // seq is valid
+	filled    int  // tokens in cells
+	cached    int  // prompt tokens taken over, at first admission
+	generated int
+	text      textOut
+
+	// waitFor computes a prefix that this prompt shares, up to waitAt.
+	waitFor *task
+	waitAt  int
+
+	group int // index in the batch's groups, −1 = none this step
+	rows  int // rows in the batch this step
+
+	submitted, started, first, last time.Time
+	result                          Result
+}
+
+func (t *task) pending() int { return len(t.tokens) - t.filled }
+
+// decoding tells whether the task generates: only its newest token is missing.
+func (t *task) decoding() bool { return t.open && t.pending() == 1 && t.generated > 0 }
+
+// watch lets the end of ctx reach the scheduler.
+func (t *task) watch(ctx context.Context, wake func()) {
+	t.stopCtx = context.AfterFunc(ctx, func() {
+		t.left.Store(true)
+		wake()
+	})
+}
+
+// shared returns how many leading tokens two prompts have in common.
+func (t *task) shared(o *task) int {
+	if t.req.Namespace != o.req.Namespace {
+		return 0
+	}
+	n := min(len(t.tokens), len(o.tokens))
+	for i := range n {
+		if t.tokens[i] != o.tokens[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// urgency orders prefills: interactive before batch, short before long, with
+// credit for waiting so that nothing starves. Lower goes first.
+func (t *task) urgency(now time.Time) float64 {
+	u := float64(t.pending()) - now.Sub(t.submitted).Seconds()*200
+	if t.req.Priority == Batch {
+		u += 4000
+	}
+	return u
+}
