@@ -7,9 +7,10 @@ import "time"
 // on relative errors, with slow forgetting because a machine's neighbours and
 // clocks change. It starts from what a small model costs on two CPU cores.
 type costModel struct {
-	w [3]float64    // seconds for: a step, a row, a thousand attended cells
-	p [3][3]float64 // inverse covariance
-	n int64         // steps learned from
+	w   [3]float64    // seconds for: a step, a row, a thousand attended cells
+	p   [3][3]float64 // inverse covariance
+	n   int64         // steps learned from
+	odd int           // steps in a row that took far longer than expected
 }
 
 // forget is the weight that a step's evidence keeps at each later step.
@@ -24,7 +25,9 @@ func newCostModel() *costModel {
 // predict returns the expected time of a step. attended is the sum over its
 // rows of the cells each looks at.
 func (c *costModel) predict(rows, attended int) time.Duration {
-	s := c.w[0] + c.w[1]*float64(rows) + c.w[2]*float64(attended)/1000
+	// A fit may turn a price slightly negative; the prediction must still rise
+	// with the rows, or chunk could not search.
+	s := c.w[0] + max(c.w[1], 0)*float64(rows) + max(c.w[2], 0)*float64(attended)/1000
 	return time.Duration(max(s, 1e-4) * float64(time.Second))
 }
 
@@ -48,13 +51,15 @@ func (c *costModel) learn(rows, attended int, took time.Duration) {
 		gain += x[i] * px[i]
 		e -= x[i] * c.w[i]
 	}
-	// A step that took several times the expected was disturbed, not typical.
-	e = max(e, -1)
-	if e > 0.75 && c.n > 20 {
-		e = 0.1
+	// A step that took several times the expected was disturbed, not typical,
+	// unless that goes on.
+	if e > 0.75 && c.n > 20 && c.odd < 8 {
+		c.odd++
+		return
 	}
+	c.odd = 0
 	for i := range 3 {
-		c.w[i] = max(c.w[i]+px[i]/gain*e, 0)
+		c.w[i] += px[i] / gain * e
 	}
 	// Without variety in the steps the covariance would grow without bound.
 	scale := 1.0

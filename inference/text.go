@@ -55,7 +55,11 @@ func (t *textOut) push(piece []byte) (send []byte, stop []byte) {
 // flush returns all that is held back; a character cut off at the end becomes
 // U+FFFD.
 func (t *textOut) flush() []byte {
-	t.out = appendValid(t.out[:0], t.hold)
+	n := len(t.hold) - t.unfinished()
+	t.out = appendValid(t.out[:0], t.hold[:n])
+	if n < len(t.hold) {
+		t.out = utf8.AppendRune(t.out, utf8.RuneError)
+	}
 	t.hold = t.hold[:0]
 	return t.out
 }

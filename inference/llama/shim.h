@@ -1,0 +1,176 @@
+// The border between Go and llama.cpp: plain C types and no exceptions.
+//
+// Every function that can fail returns an rp_code and writes one readable line
+// into (msg, cap), always ended by a zero byte. Handles are made and freed here
+// and are opaque to the caller. Strings that come back are malloc'ed and freed
+// with rp_free. Threads: see the comment of each group.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum rp_code {
+    RP_OK       = 0,
+    RP_NO_CELLS = 1,  // no free cells; memory is as it was before
+    RP_ABORTED  = 2,  // aborted; the rows of the step were taken back
+    RP_ARGUMENT = -1, // the caller's input is wrong; nothing was touched
+    RP_FAILED   = -2, // the library refused, the message says why
+    RP_FATAL    = -3, // the context must not be used again
+    RP_SMALL    = -4, // the buffer given is too small; *n says what is needed
+} rp_code;
+
+typedef struct rp_model   rp_model;
+typedef struct rp_context rp_context;
+typedef struct rp_sampler rp_sampler;
+typedef struct rp_grammar rp_grammar;
+
+// ---- process-wide (any thread) ----
+
+typedef struct rp_device {
+    char     name[64];
+    char     description[128];
+    int32_t  kind; // 0 cpu, 1 gpu, 2 integrated gpu, 3 accelerator
+    uint64_t free_bytes, total_bytes;
+} rp_device;
+
+void         rp_init(void); // idempotent
+const char * rp_version(void);
+const char * rp_system_info(void);
+int32_t      rp_devices(rp_device * out, int32_t cap); // returns how many there are
+void         rp_free(void * p);
+
+// Log lines wait in a bounded queue until they are taken. Levels: 1 debug,
+// 2 info, 3 warning, 4 error. rp_log_level drops lines below a level.
+void    rp_log_level(int32_t level);
+int32_t rp_log_pending(void);
+int32_t rp_log_take(int32_t * level, char * text, size_t cap); // 1 = one line taken
+
+// ---- model (any thread once loaded) ----
+
+typedef struct rp_model_params {
+    const char * path;
+    int32_t      gpu_layers;
+    bool         vocab_only;
+    bool         mlock;
+    uintptr_t    progress; // handed to rp_go_progress, 0 = none
+} rp_model_params;
+
+typedef struct rp_model_info {
+    uint64_t size_bytes, parameters;
+    int32_t  context_train, embedding, layers, heads, heads_kv, vocab_size;
+    int32_t  bos, eos, eot;
+    int32_t  sliding_window;
+    bool     add_bos, recurrent, hybrid, encoder, decoder;
+    char     description[128];
+    char     file_type[64];
+} rp_model_info;
+
+rp_code rp_model_load(const rp_model_params * params, rp_model ** out, char * msg, size_t cap);
+void    rp_model_free(rp_model * model);
+void    rp_model_get_info(const rp_model * model, rp_model_info * out);
+rp_code rp_model_eog(const rp_model * model, int32_t * out, int32_t cap, int32_t * n);
+// Entry i of the metadata, both strings malloc'ed; RP_ARGUMENT past the end.
+rp_code rp_model_meta(const rp_model * model, int32_t i, char ** key, char ** value);
+// The model's own template or NULL; malloc'ed.
+char *  rp_model_template(const rp_model * model);
+
+// The text of every token, one behind the other: token t is
+// text[offset[t] … offset[t+1]). attr[t]: bit 0 control, bit 1 end of generation.
+rp_code rp_model_pieces(const rp_model * model, char ** text, int64_t * offset, uint8_t * attr, char * msg, size_t cap);
+
+// RP_SMALL and *n = tokens needed when out_cap is too small.
+rp_code rp_tokenize(const rp_model * model, const char * text, int32_t len, bool add_special, bool parse_special,
+                    int32_t * out, int32_t out_cap, int32_t * n, char * msg, size_t cap);
+
+// ---- context (one thread at a time, but rp_abort from any) ----
+
+typedef struct rp_context_params {
+    int32_t cells, sequences, batch, ubatch, outputs, threads, threads_batch;
+    int32_t type_k, type_v; // 0 f16, 1 bf16, 2 f32, 3 q8_0, 4 q4_0
+    int32_t flash_attn;     // -1 auto, 0 off, 1 on
+    bool    swa_full, offload_kv;
+} rp_context_params;
+
+rp_code rp_context_new(rp_model * model, const rp_context_params * params, rp_context ** out, char * msg, size_t cap);
+void    rp_context_free(rp_context * ctx);
+int32_t rp_context_cells(const rp_context * ctx); // as llama.cpp rounded them
+
+// One sampling wish of a step; see Group in types.go.
+typedef struct rp_group {
+    rp_sampler * sampler;
+    int32_t      first, rows;
+    int32_t      accepted; // out: tokens produced
+    int32_t      failed;   // out: 1 = the sampler failed, see fail_msg
+} rp_group;
+
+typedef struct rp_step {
+    const int32_t * tokens;
+    const int32_t * pos;
+    const int32_t * seq;
+    int32_t         rows;
+    int32_t         n_groups;
+    rp_group *      groups;
+    int32_t *       out; // rows tokens
+    // Logprobs of produced token i: lp_n[i] entries from lp_token/lp_value[i * lp_stride].
+    int32_t         lp_stride; // entries a row has room for, 0 = no row wants any
+    int32_t *       lp_n;
+    int32_t *       lp_token;
+    float *         lp_value;
+    int64_t         decode_us, sample_us; // out
+} rp_step;
+
+rp_code rp_context_step(rp_context * ctx, const int32_t * tokens, const int32_t * pos, const int32_t * seq, int32_t * out,
+                        int32_t * lp_n, int32_t * lp_token, float * lp_value, rp_step * step, char * msg, size_t cap);
+// Why group g of the last step failed.
+void    rp_group_error(const rp_context * ctx, int32_t g, char * msg, size_t cap);
+void    rp_abort(rp_context * ctx); // any thread
+void    rp_set_threads(rp_context * ctx, int32_t n, int32_t n_batch);
+
+rp_code rp_seq_copy(rp_context * ctx, int32_t src, int32_t dst, int32_t p0, int32_t p1, char * msg, size_t cap);
+rp_code rp_seq_remove(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, char * msg, size_t cap);
+void    rp_seq_range(rp_context * ctx, int32_t seq, int32_t * min, int32_t * max);
+rp_code rp_clear(rp_context * ctx, char * msg, size_t cap);
+// RP_SMALL and *n = bytes needed when cap_data is too small.
+rp_code rp_seq_save(rp_context * ctx, int32_t seq, uint8_t * data, size_t cap_data, size_t * n, char * msg, size_t cap);
+rp_code rp_seq_load(rp_context * ctx, int32_t seq, const uint8_t * data, size_t n, char * msg, size_t cap);
+void    rp_memory(const rp_context * ctx, uint64_t * weights, uint64_t * kv, uint64_t * compute);
+
+// ---- sampler (the context's thread once it is in use) ----
+
+typedef struct rp_sampling_params {
+    float    temperature, top_p, min_p, typical_p;
+    float    repeat_penalty, frequency_penalty, presence_penalty;
+    int32_t  top_k, penalty_last_n, logprobs;
+    uint32_t seed;
+    bool     ignore_eog;
+    bool     reference; // tests: use llama.cpp's own common_sampler
+    int32_t  n_bias;
+} rp_sampling_params;
+
+rp_code rp_sampler_new(const rp_model * model, const rp_sampling_params * params, const int32_t * bias_token,
+                       const float * bias_value, const rp_grammar * grammar, rp_sampler ** out, char * msg, size_t cap);
+void    rp_sampler_free(rp_sampler * s);
+rp_code rp_sampler_accept(rp_sampler * s, const int32_t * tokens, int32_t n, char * msg, size_t cap);
+
+// ---- grammar (any thread; a compiled grammar is read-only) ----
+
+rp_code rp_grammar_new(const rp_model * model, const char * spec, size_t len, rp_grammar ** out, char * msg, size_t cap);
+void    rp_grammar_free(rp_grammar * g);
+rp_code rp_schema_to_grammar(const char * schema, size_t len, char ** gbnf, size_t * n, char * msg, size_t cap);
+
+// ---- chat templates (any thread) ----
+
+// input and output are packed as pack.go says; output is malloc'ed.
+rp_code rp_render(const rp_model * model, const char * input, size_t len, char ** output, size_t * n, char * msg, size_t cap);
+rp_code rp_parse(const rp_model * model, const char * input, size_t len, char ** output, size_t * n, char * msg, size_t cap);
+// A model that shares m's vocabulary and has another template (tests, overrides).
+rp_code rp_model_set_template(rp_model * model, const char * source, size_t len, char * msg, size_t cap);
+
+#ifdef __cplusplus
+}
+#endif
