@@ -265,7 +265,9 @@ func (v Value) bytes() []byte {
 	}
 	t := protowire.AppendTag(nil, 1, protowire.VarintType)
 	t = protowire.AppendVarint(t, uint64(v.Type))
-	t = appendMessage(t, 2, shape)
+	if v.Dims != nil {
+		t = appendMessage(t, 2, shape)
+	}
 	b := appendMessage(nil, 1, []byte(v.Name))
 	return appendMessage(b, 2, appendMessage(nil, 1, t))
 }

@@ -41,7 +41,8 @@ type Attr struct {
 	raw  []byte
 }
 
-// Value is an input or output of a graph. A dimension of -1 is open.
+// Value is an input or output of a graph. A dimension of -1 is open; without
+// Dims the rank is open too.
 type Value struct {
 	Name string
 	Type int

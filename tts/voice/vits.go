@@ -1,0 +1,319 @@
+package voice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"repartee/tts/onnx"
+	"repartee/tts/onnx/graph"
+)
+
+// maxPiperUnits is the most phonemes of one inference: beyond it attention's
+// cost grows with the square.
+const maxPiperUnits = 250
+
+// maxDuration bounds one phoneme, in frames, whatever the graph says.
+const maxDuration = 400
+
+// part is a session of a part of a graph.
+type part struct {
+	s  *onnx.Session
+	in []string
+}
+
+func newPart(m *graph.Model, o onnx.Options) (*part, error) {
+	p := &part{}
+	var out []string
+	for _, v := range m.Inputs {
+		p.in = append(p.in, v.Name)
+	}
+	for _, v := range m.Outputs {
+		out = append(out, v.Name)
+	}
+	s, err := onnx.NewSession(m.Bytes(), p.in, out, o)
+	if err != nil {
+		return nil, err
+	}
+	p.s = s
+	return p, nil
+}
+
+// run gives each input by name.
+func (p *part) run(ctx context.Context, in map[string]onnx.Tensor) ([]onnx.Tensor, error) {
+	ts := make([]onnx.Tensor, len(p.in))
+	for i, name := range p.in {
+		t, ok := in[name]
+		if !ok {
+			return nil, fmt.Errorf("voice: no value for input %q", name)
+		}
+		ts[i] = t
+	}
+	return p.s.Run(ctx, ts...)
+}
+
+func (p *part) close() {
+	if p != nil {
+		p.s.Close()
+	}
+}
+
+// vits is a Piper voice run in three parts.
+type vits struct {
+	cfg  *piperConfig
+	info Info
+	cut  *vitsParts
+
+	text, flow, vocoder *part
+
+	threads int
+	hop     int // samples a frame
+	noise   noise
+}
+
+func (v *vits) Info() Info { return v.info }
+
+func (v *vits) Close() {
+	v.text.close()
+	v.flow.close()
+	v.vocoder.close()
+}
+
+// newVITS cuts the graph and loads its parts.
+func newVITS(m *graph.Model, cfg *piperConfig, info Info, o Options) (_ *vits, err error) {
+	v := &vits{cfg: cfg, info: info, threads: max(o.Threads, 1)}
+	if v.cut, err = cutVITS(m); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			v.Close()
+		}
+	}()
+	if v.text, err = newPart(v.cut.text, o.session(v.threads)); err != nil {
+		return nil, err
+	}
+	if v.flow, err = newPart(v.cut.flow, o.session(v.threads)); err != nil {
+		return nil, err
+	}
+	// The vocoder runs in windows side by side, each on one thread.
+	wide := *v.cut.vocoder
+	if w, err := m.Cut(wide.Inputs[:1], wide.Outputs); err == nil && w.Widen(wide.Inputs[0].Name) == nil && !o.CUDA {
+		if v.vocoder, err = newPart(w, o.session(1)); err != nil {
+			v.vocoder = nil
+		}
+	}
+	if v.vocoder == nil {
+		if v.vocoder, err = newPart(v.cut.vocoder, o.session(1)); err != nil {
+			return nil, err
+		}
+	}
+	return v, v.checkWindows()
+}
+
+// free is the gate of load-time checks.
+func free(_ context.Context, f func() error) error { return f() }
+
+// checkWindows learns the samples a frame has and makes sure that windows
+// joined are what the whole would be, widening their overlap if need be.
+func (v *vits) checkWindows() error {
+	ctx := context.Background()
+	const frames = 96
+	z := make([]float32, int(v.cut.channels)*frames)
+	v.noise.fill(z, 1)
+	whole, err := v.decode(ctx, z, frames, 0, frames, 0, 0)
+	if err != nil {
+		return err
+	}
+	if len(whole)%frames != 0 || len(whole) == 0 {
+		return fmt.Errorf("voice: %d samples for %d frames", len(whole), frames)
+	}
+	v.hop = len(whole) / frames
+	for range 4 {
+		mid, err := v.decode(ctx, z, frames, 40, 56, v.cut.vocoderRad, 0)
+		if err != nil {
+			return err
+		}
+		if worst(mid, whole[40*v.hop:56*v.hop]) < 1e-4 {
+			return nil
+		}
+		v.cut.vocoderRad += 8
+	}
+	return errors.New("voice: windows of the vocoder differ from the whole")
+}
+
+func worst(a, b []float32) float64 {
+	if len(a) != len(b) {
+		return math.Inf(1)
+	}
+	w := 0.0
+	for i := range a {
+		w = max(w, math.Abs(float64(a[i]-b[i])))
+	}
+	return w
+}
+
+// window copies frames [from, to) of each channel out of x.
+func window(x []float32, frames, from, to int) []float32 {
+	channels := len(x) / frames
+	out := make([]float32, channels*(to-from))
+	for c := range channels {
+		copy(out[c*(to-from):(c+1)*(to-from)], x[c*frames+from:c*frames+to])
+	}
+	return out
+}
+
+// decode makes the samples of frames [from, to), reading margin more frames to
+// each side where there are any.
+func (v *vits) decode(ctx context.Context, x []float32, frames, from, to, margin, speaker int) ([]float32, error) {
+	a, b := max(from-margin, 0), min(to+margin, frames)
+	in := map[string]onnx.Tensor{v.vocoder.in[0]: onnx.Floats(window(x, frames, a, b), 1, v.cut.channels, int64(b-a))}
+	out, err := v.vocoder.run(ctx, v.speaker(in, speaker))
+	if err != nil {
+		return nil, err
+	}
+	s := out[0].F32
+	if len(s)%(b-a) != 0 || len(s) == 0 {
+		return nil, fmt.Errorf("voice: %d samples for %d frames", len(s), b-a)
+	}
+	hop := len(s) / (b - a)
+	return s[(from-a)*hop : (to-a)*hop], nil
+}
+
+func (v *vits) speaker(in map[string]onnx.Tensor, id int) map[string]onnx.Tensor {
+	in["sid"] = onnx.Ints([]int64{int64(id)}, 1)
+	return in
+}
+
+// plan is an utterance between the text part and the samples.
+type plan struct {
+	z      []float32 // latent, channel by channel
+	frames int
+	marks  []Mark
+}
+
+// Speak implements Voice.
+func (v *vits) Speak(ctx context.Context, u Utterance, gate Gate, emit func([]float32) error) ([]Mark, error) {
+	ids, runes := v.cfg.encode(u.Units)
+	if len(ids) <= 3 {
+		return nil, nil
+	}
+	p, err := v.plan(ctx, u, ids, runes, gate)
+	if err != nil || p.frames == 0 {
+		return nil, err
+	}
+	mask := make([]float32, p.frames)
+	for i := range mask {
+		mask[i] = 1
+	}
+	var x []float32
+	err = gate(ctx, func() error {
+		in := map[string]onnx.Tensor{
+			v.flow.in[0]: onnx.Floats(p.z, 1, v.cut.channels, int64(p.frames)),
+			v.flow.in[1]: onnx.Floats(mask, 1, 1, int64(p.frames)),
+		}
+		out, err := v.flow.run(ctx, v.speaker(in, u.Speaker))
+		if err == nil {
+			x = out[0].F32
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(x) != len(p.z) {
+		return nil, fmt.Errorf("voice: the flow made %d numbers of %d", len(x), len(p.z))
+	}
+	return p.marks, v.vocode(ctx, u, x, p.frames, gate, emit)
+}
+
+// plan runs the text part, sets the durations and draws the latent.
+func (v *vits) plan(ctx context.Context, u Utterance, ids []int64, runes []rune, gate Gate) (*plan, error) {
+	n := len(ids)
+	in := map[string]onnx.Tensor{
+		"input":         onnx.Ints(ids, 1, int64(n)),
+		"input_lengths": onnx.Ints([]int64{int64(n)}, 1),
+		"scales":        onnx.Floats([]float32{float32(*v.cfg.Inference.Noise), 1, float32(*v.cfg.Inference.NoiseW)}, 3),
+	}
+	if v.cut.noiseIn != "" {
+		e := make([]float32, int(v.cut.noiseRows)*n)
+		v.noise.fill(e, u.Seed)
+		in[v.cut.noiseIn] = onnx.Floats(e, 1, v.cut.noiseRows, int64(n))
+	}
+	var out []onnx.Tensor
+	err := gate(ctx, func() (err error) {
+		out, err = v.text.run(ctx, v.speaker(in, u.Speaker))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	w, mean, logs := out[0].F32, out[1].F32, out[2].F32
+	c := int(v.cut.channels)
+	if len(w) != n || len(mean) != c*n || len(logs) != c*n {
+		return nil, fmt.Errorf("voice: text part made %d durations and %d, %d numbers for %d phonemes", len(w), len(mean), len(logs), n)
+	}
+	dur := durations(w, *v.cfg.Inference.Length, u.Speed)
+	p := &plan{marks: v.marks(dur, runes)}
+	for _, d := range dur {
+		p.frames += d
+	}
+	p.z = make([]float32, c*p.frames)
+	v.noise.fill(p.z, u.Seed)
+	scale := float32(*v.cfg.Inference.Noise)
+	for ch := range c {
+		row := p.z[ch*p.frames : (ch+1)*p.frames]
+		t := 0
+		for i, d := range dur {
+			m, s := mean[ch*n+i], exp32(logs[ch*n+i])*scale
+			for range d {
+				row[t] = m + row[t]*s
+				t++
+			}
+		}
+	}
+	return p, nil
+}
+
+// durations rounds up, as the graph itself does, and then shortens or
+// lengthens the whole so that its length is exactly that of speed 1 divided by
+// speed: rounding is carried on from phoneme to phoneme.
+func durations(w []float32, lengthScale, speed float64) []int {
+	out := make([]int, len(w))
+	sum, done := 0.0, 0
+	for i, x := range w {
+		d := math.Ceil(float64(x) * lengthScale)
+		if !(d >= 0) {
+			d = 0
+		}
+		d = min(d, maxDuration)
+		if speed == 1 || speed <= 0 {
+			out[i] = int(d)
+			continue
+		}
+		sum += d / speed
+		out[i] = int(math.Round(sum)) - done
+		done += out[i]
+	}
+	return out
+}
+
+func (v *vits) marks(dur []int, runes []rune) []Mark {
+	frame := func(n int) time.Duration {
+		return time.Duration(n) * time.Duration(v.hop) * time.Second / time.Duration(v.info.SampleRate)
+	}
+	var out []Mark
+	t := 0
+	for i, d := range dur {
+		if r := runes[i]; r != 0 && !strings.ContainsRune(" ", r) {
+			out = append(out, Mark{Unit: string(r), Start: frame(t), End: frame(t + d)})
+		} else if r == 0 && len(out) > 0 {
+			out[len(out)-1].End = frame(t + d) // the blank behind belongs to it
+		}
+		t += d
+	}
+	return out
+}

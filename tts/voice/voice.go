@@ -1,0 +1,65 @@
+package voice
+
+import (
+	"context"
+	"time"
+
+	"repartee/tts/onnx"
+)
+
+// Info describes a loaded voice.
+type Info struct {
+	Family     string
+	Language   string // BCP 47 where the voice says so, "en-US"
+	Licence    string // empty = not known
+	SampleRate int    // Hz
+	Speakers   []string
+	// Characters says that the voice reads letters; otherwise it reads the
+	// phonemes that espeak-ng gives for Espeak.
+	Characters bool
+	Espeak     string
+	// MaxUnits is the most phonemes or characters of one utterance.
+	MaxUnits int
+	Device   string // cpu or cuda
+}
+
+// Utterance is what to say in one go: one clause or sentence.
+type Utterance struct {
+	Units   string // phonemes or characters, punctuation included
+	Speed   float64
+	Seed    uint64
+	Speaker int
+	// Stream asks for the first samples early at some cost in total.
+	Stream bool
+}
+
+// Mark places one unit of an utterance in time.
+type Mark struct {
+	Unit       string
+	Start, End time.Duration
+}
+
+// Gate runs f when the runtime has room for it. The service's fair queue is
+// one; weight is the number of threads f keeps busy.
+type Gate func(ctx context.Context, f func() error) error
+
+// Voice makes speech. Any goroutine may call Speak, several at once.
+type Voice interface {
+	Info() Info
+	// Speak calls emit with samples in [-1, 1] in order; they are the
+	// callee's from then on. Every use of the runtime goes through gate.
+	// Marks are nil when the family does not give durations.
+	Speak(ctx context.Context, u Utterance, gate Gate, emit func([]float32) error) ([]Mark, error)
+	Close()
+}
+
+// Options of Load.
+type Options struct {
+	Threads int
+	CUDA    bool
+	Licence string
+}
+
+func (o Options) session(threads int) onnx.Options {
+	return onnx.Options{Threads: threads, CUDA: o.CUDA}
+}
