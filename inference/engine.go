@@ -61,6 +61,7 @@ type Engine struct {
 	model Model
 	ctx   Context
 	info  llama.ModelInfo
+	owned interface{ Close() } // closed behind the context; nil = the caller's
 
 	mu      sync.Mutex
 	waiting []*task // submitted, not admitted; bounded by MaxQueue+Parallel
@@ -228,6 +229,9 @@ func (e *Engine) Close() {
 		e.ctx.Abort()
 	}
 	<-e.ended
+	if first && e.owned != nil {
+		e.owned.Close()
+	}
 }
 
 // run is the scheduler's goroutine. A panic in it ends every request with an

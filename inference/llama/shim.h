@@ -109,23 +109,20 @@ typedef struct rp_group {
 } rp_group;
 
 typedef struct rp_step {
-    const int32_t * tokens;
-    const int32_t * pos;
-    const int32_t * seq;
-    int32_t         rows;
-    int32_t         n_groups;
-    rp_group *      groups;
-    int32_t *       out; // rows tokens
-    // Logprobs of produced token i: lp_n[i] entries from lp_token/lp_value[i * lp_stride].
-    int32_t         lp_stride; // entries a row has room for, 0 = no row wants any
-    int32_t *       lp_n;
-    int32_t *       lp_token;
-    float *         lp_value;
-    int64_t         decode_us, sample_us; // out
+    int32_t    rows;
+    int32_t    n_groups;
+    rp_group * groups;
+    int32_t    lp_stride;            // logprob entries a row has room for, 0 = none wanted
+    int64_t    decode_us, sample_us; // out
 } rp_step;
 
-rp_code rp_context_step(rp_context * ctx, const int32_t * tokens, const int32_t * pos, const int32_t * seq, int32_t * out,
-                        int32_t * lp_n, int32_t * lp_token, float * lp_value, rp_step * step, char * msg, size_t cap);
+// tokens, pos, seq, out: rows entries each. Group g's tokens go to out[first …].
+// Logprobs of out[i]: lp_n[i] entries at lp_token / lp_value [i * lp_stride …],
+// the chosen token first. All or nothing: after any code but RP_OK and RP_FATAL
+// the memory is what it was before the call.
+rp_code rp_context_step(rp_context * ctx, rp_step * step, const int32_t * tokens, const int32_t * pos,
+                        const int32_t * seq, int32_t * out, int32_t * lp_n, int32_t * lp_token, float * lp_value,
+                        char * msg, size_t cap);
 // Why group g of the last step failed.
 void    rp_group_error(const rp_context * ctx, int32_t g, char * msg, size_t cap);
 void    rp_abort(rp_context * ctx); // any thread

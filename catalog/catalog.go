@@ -1,0 +1,103 @@
+// Package catalog knows the models and voices that have a name of their own:
+// which file they are, where that file lies on this machine, and from which
+// hub repository it can be had. It looks only into the folders it is given.
+package catalog
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Kind tells language models from voices.
+type Kind string
+
+// The kinds.
+const (
+	Model Kind = "model"
+	Voice Kind = "voice"
+)
+
+// Entry is one model or voice.
+type Entry struct {
+	Name     string `json:"name"`
+	Kind     Kind   `json:"kind"`
+	File     string `json:"file"`      // file name in the models or voices folder
+	Repo     string `json:"repo"`      // hub repository, empty = comes with the build
+	RepoFile string `json:"repo_file"` // path inside it
+	Size     string `json:"size"`      // about, for people
+	Licence  string `json:"licence"`
+	About    string `json:"about"`
+	Default  bool   `json:"default,omitempty"`
+}
+
+// Entries lists the catalogue, defaults first.
+var Entries = []Entry{
+	{Name: "smollm2:135m", Kind: Model, File: "SmolLM2-135M-Instruct.Q4_1.gguf", Size: "98 MB", Licence: "Apache-2.0", About: "SmolLM2 135M Instruct, Q4_1: the default, fetched by make", Default: true},
+	{Name: "en_US-joe-medium", Kind: Voice, File: "en_US-joe-medium.onnx", Size: "63 MB", Licence: "CC0-1.0", About: "Piper, US English, 22.05 kHz: the default voice, fetched by make", Default: true},
+	{Name: "phi3:mini", Kind: Model, File: "Phi-3-mini-4k-instruct-q4.gguf", Repo: "microsoft/Phi-3-mini-4k-instruct-gguf", RepoFile: "Phi-3-mini-4k-instruct-q4.gguf", Size: "2.4 GB", Licence: "MIT", About: "Phi-3 mini 4k Instruct, Q4_K_M"},
+	{Name: "llama3.1:8b", Kind: Model, File: "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", Repo: "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF", RepoFile: "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", Size: "4.9 GB", Licence: "Llama 3.1 Community", About: "Llama 3.1 8B Instruct, Q4_K_M"},
+	{Name: "qwen2.5:1.5b", Kind: Model, File: "qwen2.5-1.5b-instruct-q4_k_m.gguf", Repo: "Qwen/Qwen2.5-1.5B-Instruct-GGUF", RepoFile: "qwen2.5-1.5b-instruct-q4_k_m.gguf", Size: "1.1 GB", Licence: "Apache-2.0", About: "Qwen2.5 1.5B Instruct, Q4_K_M"},
+}
+
+// Get returns the entry with a name; "NAME:latest" is NAME.
+func Get(name string) (Entry, bool) {
+	name = strings.TrimSuffix(name, ":latest")
+	i := slices.IndexFunc(Entries, func(e Entry) bool { return e.Name == name })
+	if i < 0 {
+		return Entry{}, false
+	}
+	return Entries[i], true
+}
+
+// Default returns the entry that a kind is served with when nothing is named.
+func Default(k Kind) Entry {
+	i := slices.IndexFunc(Entries, func(e Entry) bool { return e.Kind == k && e.Default })
+	return Entries[i]
+}
+
+// Path is where an entry's file belongs below the cache directory.
+func (e Entry) Path(cache string) string {
+	return filepath.Join(cache, string(e.Kind)+"s", e.File)
+}
+
+// Present tells whether the file is there.
+func (e Entry) Present(cache string) bool {
+	st, err := os.Stat(e.Path(cache))
+	return err == nil && st.Mode().IsRegular()
+}
+
+// Resolve turns a flag's PATH, a file or a catalogue name, into a file that
+// exists.
+func Resolve(path, cache string) (string, error) {
+	if e, ok := Get(path); ok {
+		if !e.Present(cache) {
+			how := `run "repartee models pull ` + e.Name + `"`
+			if e.Repo == "" {
+				how = `run "make fetch"`
+			}
+			return "", fmt.Errorf("catalog: %s is not on this machine (%s): %s", e.Name, e.Path(cache), how)
+		}
+		return e.Path(cache), nil
+	}
+	st, err := os.Stat(path)
+	switch {
+	case err != nil && !strings.ContainsAny(path, "/."):
+		return "", fmt.Errorf("catalog: %q is neither a file nor a name of the catalogue (%s)", path, names())
+	case err != nil:
+		return "", fmt.Errorf("catalog: file %q cannot be used: %w", path, err)
+	case !st.Mode().IsRegular():
+		return "", fmt.Errorf("catalog: %q is not a file", path)
+	}
+	return path, nil
+}
+
+func names() string {
+	var out []string
+	for _, e := range Entries {
+		out = append(out, e.Name)
+	}
+	return strings.Join(out, ", ")
+}

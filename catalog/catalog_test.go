@@ -1,0 +1,37 @@
+package catalog
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestResolve(t *testing.T) {
+	cache := t.TempDir()
+	file := filepath.Join(cache, "own.gguf")
+	def := Default(Model)
+	for _, p := range []string{file, def.Path(cache)} {
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := func(path, want, problem string) {
+		t.Helper()
+		got, err := Resolve(path, cache)
+		if got != want || (err == nil) != (problem == "") || err != nil && !strings.Contains(err.Error(), problem) {
+			t.Fatalf("Resolve(%q) = %q, %v; want %q, error with %q", path, got, err, want, problem)
+		}
+	}
+	f(file, file, "")
+	f(def.Name, def.Path(cache), "")
+	f(def.Name+":latest", def.Path(cache), "")
+	f("phi3:mini", "", "repartee models pull phi3:mini")
+	f(Default(Voice).Name, "", "make fetch")
+	f("nosuch", "", "neither a file nor a name")
+	f(filepath.Join(cache, "missing.gguf"), "", "cannot be used")
+	f(cache, "", "is not a file")
+}

@@ -1,0 +1,151 @@
+package cmd
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"repartee/catalog"
+	"repartee/inference"
+	"repartee/supply"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// modelFlags are the flags that say which language models to load and how.
+type modelFlags struct {
+	Model        []named       `help:"Language model to keep resident as NAME=PATH; PATH is a GGUF file or a catalogue name. Repeatable, the first is the default; none switches chat off. Default: the model that make fetched." placeholder:"NAME=PATH"`
+	QualityModel string        `help:"Model that \"mode\":\"quality\" means. Default: the default model." placeholder:"NAME"`
+	CtxSize      int           `help:"KV cells shared by all sequences of a model, tokens; 0 fits them to the memory. Too few make long prompts fail, too many cost memory." default:"0" placeholder:"N"`
+	Parallel     int           `help:"Most sequences decoded in one step, 1 … 64. Fewer make requests queue, more slow each stream." default:"8" placeholder:"N"`
+	MaxQueue     int           `help:"Most requests waiting; beyond it 429. Too many let clients wait for answers they no longer want." default:"64" placeholder:"N"`
+	StepBudget   time.Duration `help:"Longest time a step may hold running streams back, 5ms … 10s. Less makes streams smoother and long prompts slower." default:"50ms" placeholder:"D"`
+	GPULayers    int           `name:"gpu-layers" help:"Layers kept in GPU memory, -1 = all." default:"-1" placeholder:"N"`
+	KVType       string        `name:"kv-type" help:"Types of the K and V cache: auto, f16, bf16, q8_0, q4_0, or two as K/V such as q8_0/f16. Smaller types save memory and cost quality." default:"auto" placeholder:"K[/V]"`
+	Threads      int           `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
+}
+
+// check refuses values that make no sense together with the flag's name.
+func (m *modelFlags) check() error {
+	switch {
+	case m.CtxSize < 0 || m.CtxSize > 0 && m.CtxSize < 256:
+		return usagef("--ctx-size %d: want 0 or at least 256 tokens", m.CtxSize)
+	case m.Parallel < 1 || m.Parallel > 64:
+		return usagef("--parallel %d: want 1 … 64", m.Parallel)
+	case m.MaxQueue < 1:
+		return usagef("--max-queue %d: want at least 1", m.MaxQueue)
+	case m.StepBudget < 5*time.Millisecond || m.StepBudget > 10*time.Second:
+		return usagef("--step-budget %s: want 5ms … 10s", m.StepBudget)
+	case m.Threads < 0 || m.Threads > 1024:
+		return usagef("--threads %d: want 0 … 1024", m.Threads)
+	}
+	if _, _, err := inference.KVTypes(m.KVType); err != nil {
+		return usagef("--kv-type %q: want auto, f16, bf16, q8_0, q4_0, or two of them as K/V", m.KVType)
+	}
+	return nil
+}
+
+// load makes every named model resident; a file named twice is loaded once.
+func (m *modelFlags) load(con *console) (*inference.Set, error) {
+	return m.loadObserved(con, nil)
+}
+
+func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*inference.Set, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	models := m.Model
+	if len(models) == 0 {
+		def := catalog.Default(catalog.Model)
+		models = []named{{def.Name, def.Name}}
+	}
+	if isNone(models) {
+		return inference.NewSet(nil, nil, "")
+	}
+	var names []string
+	engines, byPath := map[string]*inference.Engine{}, map[string]*inference.Engine{}
+	closeAll := func() {
+		for _, e := range byPath {
+			e.Close()
+		}
+	}
+	for _, spec := range models {
+		path, err := catalog.Resolve(spec.Path, supply.Dir())
+		if err != nil {
+			closeAll()
+			return nil, fmt.Errorf("model %s: %w", spec.Name, err)
+		}
+		if engines[spec.Name] != nil {
+			closeAll()
+			return nil, usagef("--model %s is given twice", spec.Name)
+		}
+		if byPath[path] == nil {
+			byPath[path], err = inference.Load(inference.LoadConfig{
+				Config: inference.Config{
+					Name: spec.Name, Cells: m.CtxSize, Parallel: m.Parallel, MaxQueue: m.MaxQueue,
+					StepBudget: m.StepBudget, Observer: observer, Log: slog.Default(),
+				},
+				Path: path, GPULayers: m.GPULayers, Threads: m.Threads, KVType: m.KVType,
+				Progress: loadProgress(con, spec.Name),
+			})
+			if err != nil {
+				delete(byPath, path)
+				closeAll()
+				return nil, fmt.Errorf("model %s: %w", spec.Name, err)
+			}
+		}
+		engines[spec.Name] = byPath[path]
+		names = append(names, spec.Name)
+	}
+	set, err := inference.NewSet(names, engines, m.QualityModel)
+	if err != nil {
+		closeAll()
+		return nil, &usageError{err.Error()}
+	}
+	return set, nil
+}
+
+// loadProgress draws a bar on a terminal; elsewhere the log's line at the end
+// has to do, because a load takes less time than a second line would be worth.
+func loadProgress(con *console, name string) func(float32) bool {
+	if con == nil || !isTerminal(con.err) {
+		return nil
+	}
+	bar := progressbar.NewOptions(100, progressbar.OptionSetWriter(con.err), progressbar.OptionSetDescription("loading "+name), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(50*time.Millisecond))
+	return func(fraction float32) bool {
+		_ = bar.Set(int(fraction * 100)) // drawing may fail, loading goes on
+		return true
+	}
+}
+
+// isTerminal tells whether w is a character device.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
+}
+
+// pullProgress draws a byte bar on a terminal and writes a line every tenth
+// elsewhere.
+func pullProgress(con *console, name string) func(have, total int64) {
+	if isTerminal(con.err) {
+		var bar *progressbar.ProgressBar
+		return func(have, total int64) {
+			if bar == nil {
+				bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(con.err), progressbar.OptionSetDescription("pulling "+name), progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond))
+			}
+			_ = bar.Set64(have) // drawing may fail, pulling goes on
+		}
+	}
+	tenth := int64(-1)
+	return func(have, total int64) {
+		if total > 0 && have*10/total != tenth {
+			tenth = have * 10 / total
+			fmt.Fprintf(con.err, "pulling %s: %d %% of %d MB\n", name, tenth*10, total/1e6)
+		}
+	}
+}

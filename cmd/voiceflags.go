@@ -1,0 +1,57 @@
+package cmd
+
+import (
+	"fmt"
+	"log/slog"
+
+	"repartee/catalog"
+	"repartee/supply"
+	"repartee/tts"
+)
+
+// voiceFlags are the flags that say which voices to load and how.
+type voiceFlags struct {
+	Voice      []named `help:"Voice to keep resident as NAME=PATH; PATH is an ONNX file or a catalogue name. Repeatable, the first is the default; none switches speech off. Default: the voice that make fetched." placeholder:"NAME=PATH"`
+	TTSDevice  string  `name:"tts-device" help:"Where speech is computed: auto, cpu or cuda." enum:"auto,cpu,cuda" default:"auto"`
+	TTSCache   size    `name:"tts-cache" help:"Memory for finished speech; 0 = off. Too little makes repeated texts be spoken anew." default:"64MiB" placeholder:"SIZE"`
+	TTSThreads int     `name:"tts-threads" help:"CPU threads of one speech inference; 0 = physical cores, at most 4." default:"0" placeholder:"N"`
+}
+
+// load makes the voices resident; nil when speech is switched off. busy may be
+// nil.
+func (v *voiceFlags) load(busy func(bool)) (*tts.Service, error) {
+	voices := v.Voice
+	if len(voices) == 0 {
+		def := catalog.Default(catalog.Voice)
+		voices = []named{{def.Name, def.Name}}
+	}
+	if isNone(voices) {
+		return nil, nil
+	}
+	cfg := tts.Config{CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Logger: slog.Default()}
+	for _, spec := range voices {
+		path, err := catalog.Resolve(spec.Path, supply.Dir())
+		if err != nil {
+			return nil, fmt.Errorf("voice %s: %w", spec.Name, err)
+		}
+		cfg.Voices = append(cfg.Voices, tts.VoiceSpec{Name: spec.Name, Path: path})
+	}
+	for _, part := range []struct {
+		part supply.Part
+		path *string
+	}{
+		{supply.ONNXRuntime, &cfg.Runtime}, {supply.Phonemizer, &cfg.Phonemizer},
+		{supply.EspeakLibrary, &cfg.EspeakLibrary}, {supply.EspeakData, &cfg.EspeakData},
+	} {
+		path, err := supply.Find(part.part)
+		if err != nil {
+			return nil, err
+		}
+		*part.path = path
+	}
+	service, err := tts.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return service, nil
+}

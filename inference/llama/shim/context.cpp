@@ -1,0 +1,270 @@
+// A context: creation, sequence memory, state.
+#include "context.h"
+
+#include "llama-ext.h"
+
+#include <climits>
+#include <cstring>
+
+rp_context::~rp_context() {
+    if (ctx) {
+        llama_free(ctx);
+    }
+}
+
+void rp_context::need_alive() const {
+    if (dead) {
+        throw rp::assertion("the context failed before and must be closed");
+    }
+}
+
+void rp_context::need_seq(int32_t s, const char * what) const {
+    if (s < 0 || s >= params.sequences) {
+        throw rp::bad_argument(std::string(what) + " " + std::to_string(s) + " is outside 0 … " +
+                               std::to_string(params.sequences - 1));
+    }
+}
+
+bool rp_context::window_kept(int32_t s, int32_t p) const {
+    if (n_swa <= 0 || params.swa_full || p <= 0) {
+        return true;
+    }
+    int32_t have = llama_memory_seq_pos_min(mem, s);
+    int32_t need = p - n_swa;
+    return have >= 0 && have <= (need > 0 ? need : 0);
+}
+
+static ggml_type cache_type(int32_t t) {
+    switch (t) {
+        case 0: return GGML_TYPE_F16;
+        case 1: return GGML_TYPE_BF16;
+        case 2: return GGML_TYPE_F32;
+        case 3: return GGML_TYPE_Q8_0;
+        case 4: return GGML_TYPE_Q4_0;
+    }
+    throw rp::bad_argument("unknown KV cache type");
+}
+
+static bool on_abort(void * data) {
+    return static_cast<rp_context *>(data)->abort.load(std::memory_order_relaxed) != 0;
+}
+
+extern "C" {
+
+rp_code rp_context_new(rp_model * model, const rp_context_params * p, rp_context ** out, char * msg, size_t cap) {
+    *out = nullptr;
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        const llama_model * m = model->core->model;
+        auto                c = std::make_unique<rp_context>();
+        c->core               = model->core;
+        c->params             = *p;
+
+        llama_context_params cp = llama_context_default_params();
+        cp.n_ctx               = p->cells;
+        cp.n_batch             = p->batch;
+        cp.n_ubatch            = p->ubatch;
+        cp.n_seq_max           = p->sequences;
+        cp.n_outputs_max       = p->outputs;
+        cp.n_threads           = p->threads;
+        cp.n_threads_batch     = p->threads_batch;
+        cp.flash_attn_type     = (llama_flash_attn_type) p->flash_attn;
+        cp.type_k              = cache_type(p->type_k);
+        cp.type_v              = cache_type(p->type_v);
+        cp.offload_kqv         = p->offload_kv;
+        cp.swa_full            = p->swa_full;
+        cp.kv_unified          = true;
+        cp.no_perf             = true;
+        cp.abort_callback      = on_abort;
+        cp.abort_callback_data = c.get();
+
+        c->ctx = llama_init_from_model(const_cast<llama_model *>(m), cp);
+        if (!c->ctx) {
+            throw std::runtime_error(rp::with_last_error("refused by the library"));
+        }
+        c->mem = llama_get_memory(c->ctx);
+        if (!c->mem) {
+            throw std::runtime_error("the model keeps no memory of a sequence, it cannot generate text");
+        }
+        c->n_ctx        = (int32_t) llama_n_ctx(c->ctx);
+        c->params.batch = (int32_t) llama_n_batch(c->ctx);
+        c->n_swa        = llama_model_n_swa(m);
+        c->partial      = !llama_model_is_recurrent(m) && !llama_model_is_hybrid(m);
+
+        size_t rows = (size_t) c->params.batch, seqs = (size_t) p->sequences;
+        c->token.resize(rows);
+        c->pos.resize(rows);
+        c->seq.resize(rows);
+        c->n_seq.assign(rows, 1);
+        c->seq_ptr.resize(rows + 1);
+        c->output.resize(rows);
+        for (size_t i = 0; i < rows; i++) {
+            c->seq_ptr[i] = &c->seq[i];
+        }
+        c->first_pos.resize(seqs);
+        c->next_pos.resize(seqs);
+        c->last_row.resize(seqs);
+        c->stamp.assign(seqs, 0);
+        c->touched.reserve(seqs);
+        *out = c.release();
+        return RP_OK;
+    });
+}
+
+void rp_context_free(rp_context * ctx) {
+    char msg[8];
+    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+        delete ctx;
+        return RP_OK;
+    });
+}
+
+int32_t rp_context_cells(const rp_context * ctx) {
+    return ctx->n_ctx;
+}
+
+void rp_abort(rp_context * ctx) {
+    ctx->abort.store(1);
+}
+
+void rp_set_threads(rp_context * ctx, int32_t n, int32_t n_batch) {
+    char msg[8];
+    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+        llama_set_n_threads(ctx->ctx, n, n_batch);
+        return RP_OK;
+    });
+}
+
+rp_code rp_seq_copy(rp_context * c, int32_t src, int32_t dst, int32_t p0, int32_t p1, char * msg, size_t cap) {
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        c->need_alive();
+        c->need_seq(src, "source sequence");
+        c->need_seq(dst, "target sequence");
+        if (src == dst) {
+            throw rp::bad_argument("source and target are the same sequence");
+        }
+        int32_t have = llama_memory_seq_pos_max(c->mem, src) + 1;
+        int32_t end  = llama_memory_seq_pos_max(c->mem, dst) + 1;
+        p0           = p0 < 0 ? 0 : p0;
+        p1           = p1 < 0 ? have : p1;
+        if (p1 > have || p0 > p1) {
+            throw rp::bad_argument("positions " + std::to_string(p0) + " … " + std::to_string(p1) +
+                                   " are not in the source, which ends at " + std::to_string(have));
+        }
+        if (p0 != end) {
+            throw rp::bad_argument("the target ends at position " + std::to_string(end) + ", the copy starts at " +
+                                   std::to_string(p0));
+        }
+        if (p0 == p1) {
+            return RP_OK;
+        }
+        if (!c->partial && (p0 != 0 || p1 != have)) {
+            throw std::runtime_error("this model's state can only be copied whole");
+        }
+        if (p1 < have && !c->window_kept(src, p1)) {
+            throw std::runtime_error("the sliding window before position " + std::to_string(p1) + " is gone");
+        }
+        llama_memory_seq_cp(c->mem, src, dst, p0, p1);
+        return RP_OK;
+    });
+}
+
+rp_code rp_seq_remove(rp_context * c, int32_t seq, int32_t p0, int32_t p1, char * msg, size_t cap) {
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        c->need_alive();
+        c->need_seq(seq, "sequence");
+        int32_t end = llama_memory_seq_pos_max(c->mem, seq) + 1;
+        p0          = p0 < 0 ? 0 : p0;
+        if (end == 0 || p0 >= end || (p1 >= 0 && p1 <= p0)) {
+            return RP_OK; // nothing there
+        }
+        if (p1 >= end) {
+            p1 = -1;
+        }
+        if (p0 > 0 && !c->window_kept(seq, p0)) {
+            throw std::runtime_error("the sliding window before position " + std::to_string(p0) + " is gone");
+        }
+        if (!llama_memory_seq_rm(c->mem, seq, p0, p1)) {
+            throw std::runtime_error("this model's state cannot be removed in part");
+        }
+        return RP_OK;
+    });
+}
+
+void rp_seq_range(rp_context * c, int32_t seq, int32_t * min, int32_t * max) {
+    char msg[8];
+    *min = *max = -1;
+    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+        c->need_alive();
+        c->need_seq(seq, "sequence");
+        *min = llama_memory_seq_pos_min(c->mem, seq);
+        *max = llama_memory_seq_pos_max(c->mem, seq);
+        return RP_OK;
+    });
+}
+
+rp_code rp_clear(rp_context * c, char * msg, size_t cap) {
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        c->need_alive();
+        llama_memory_clear(c->mem, false);
+        return RP_OK;
+    });
+}
+
+rp_code rp_seq_save(rp_context * c, int32_t seq, uint8_t * data, size_t cap_data, size_t * n, char * msg, size_t cap) {
+    *n = 0;
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        c->need_alive();
+        c->need_seq(seq, "sequence");
+        *n = llama_state_seq_get_size(c->ctx, seq);
+        if (*n == 0) {
+            throw std::runtime_error(rp::with_last_error("no state"));
+        }
+        if (*n > cap_data) {
+            return RP_SMALL;
+        }
+        *n = llama_state_seq_get_data(c->ctx, data, cap_data, seq);
+        if (*n == 0) {
+            throw std::runtime_error(rp::with_last_error("no state"));
+        }
+        return RP_OK;
+    });
+}
+
+rp_code rp_seq_load(rp_context * c, int32_t seq, const uint8_t * data, size_t n, char * msg, size_t cap) {
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        c->need_alive();
+        c->need_seq(seq, "sequence");
+        size_t got = 0;
+        try {
+            got = llama_state_seq_set_data(c->ctx, data, n, seq);
+        } catch (const rp::assertion &) {
+            llama_memory_seq_rm(c->mem, seq, -1, -1);
+            throw;
+        }
+        if (got != n) {
+            llama_memory_seq_rm(c->mem, seq, -1, -1);
+            const std::string & why = rp::guard::last_error();
+            if (why.find("available cells") != std::string::npos || why.find("not enough cells") != std::string::npos) {
+                rp::say(msg, cap, why.c_str());
+                return RP_NO_CELLS;
+            }
+            throw std::runtime_error(rp::with_last_error("the state does not fit this context"));
+        }
+        return RP_OK;
+    });
+}
+
+void rp_memory(const rp_context * c, uint64_t * weights, uint64_t * kv, uint64_t * compute) {
+    char msg[8];
+    *weights = *kv = *compute = 0;
+    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+        for (const auto & entry : llama_get_memory_breakdown(c->ctx)) {
+            *weights += entry.second.model;
+            *kv      += entry.second.context;
+            *compute += entry.second.compute;
+        }
+        return RP_OK;
+    });
+}
+
+} // extern "C"

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "model.h"
+
+struct llama_grammar;
+
+// A compiled grammar: never advanced itself, samplers take clones of it.
+struct rp_grammar {
+    rp::model_ptr   core;
+    llama_grammar * grammar = nullptr;
+
+    ~rp_grammar();
+};
+
+namespace rp {
+
+// A copy with its own state. The library's own copy compares every element of
+// the state with every element of the rules, which takes seconds for a grammar
+// of some size; this one looks the rules up.
+llama_grammar * clone_grammar(const llama_grammar & g);
+void            free_grammar(llama_grammar * g);
+void            advance_grammar(llama_grammar & g, int32_t token);
+void            apply_grammar(const llama_grammar & g, llama_token_data_array * candidates);
+
+} // namespace rp

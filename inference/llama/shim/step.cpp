@@ -1,0 +1,233 @@
+// One step: check everything, decode, sample every group.
+#include "context.h"
+#include "sampler.h"
+
+#include <chrono>
+#include <cstring>
+
+namespace rp {
+
+static int64_t now_us() {
+    using namespace std::chrono;
+    return duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+[[noreturn]] static void bad(const char * what, int32_t i, const std::string & why) {
+    throw bad_argument(std::string(what) + " " + std::to_string(i) + ": " + why);
+}
+
+static void check_rows(rp_context * c, const rp_step * st, const int32_t * tokens, const int32_t * pos, const int32_t * seq) {
+    if (st->rows <= 0) {
+        throw bad_argument("the batch has no rows");
+    }
+    if (st->rows > c->params.batch) {
+        throw bad_argument("the batch has " + std::to_string(st->rows) + " rows, the context takes " +
+                           std::to_string(c->params.batch));
+    }
+    if (++c->step == 0) { // the counter came round
+        std::fill(c->stamp.begin(), c->stamp.end(), 0);
+        c->step = 1;
+    }
+    c->touched.clear();
+    for (int32_t i = 0; i < st->rows; i++) {
+        const int32_t s = seq[i];
+        if (tokens[i] < 0 || tokens[i] >= c->core->n_vocab) {
+            bad("row", i, "token " + std::to_string(tokens[i]) + " is outside 0 … " + std::to_string(c->core->n_vocab - 1));
+        }
+        if (s < 0 || s >= c->params.sequences) {
+            bad("row", i, "sequence " + std::to_string(s) + " is outside 0 … " + std::to_string(c->params.sequences - 1));
+        }
+        if (c->stamp[s] != c->step) {
+            c->stamp[s]    = c->step;
+            c->next_pos[s] = llama_memory_seq_pos_max(c->mem, s) + 1;
+            c->first_pos[s] = c->next_pos[s];
+            c->touched.push_back(s);
+        }
+        if (pos[i] != c->next_pos[s]) {
+            bad("row", i, "position " + std::to_string(pos[i]) + " of sequence " + std::to_string(s) + " must be " +
+                              std::to_string(c->next_pos[s]));
+        }
+        if (pos[i] >= (1 << 30)) {
+            bad("row", i, "position too large");
+        }
+        c->next_pos[s]++;
+        c->last_row[s] = i;
+    }
+}
+
+static void check_groups(rp_context * c, const rp_step * st, const int32_t * seq) {
+    if (st->n_groups < 0 || st->n_groups > c->params.outputs) {
+        throw bad_argument("the batch has " + std::to_string(st->n_groups) + " groups, the context takes " +
+                           std::to_string(c->params.outputs) + " outputs");
+    }
+    int64_t outputs = 0;
+    memset(c->output.data(), 0, (size_t) st->rows);
+    for (int32_t g = 0; g < st->n_groups; g++) {
+        rp_group & gr = st->groups[g];
+        gr.accepted   = 0;
+        gr.failed     = 0;
+        if (!gr.sampler) {
+            bad("group", g, "has no sampler");
+        }
+        if (gr.sampler->core != c->core) {
+            bad("group", g, "its sampler belongs to another model");
+        }
+        if (gr.rows < 1 || gr.first < 0 || gr.first >= st->rows || gr.rows > st->rows - gr.first) {
+            bad("group", g, "rows " + std::to_string(gr.first) + " + " + std::to_string(gr.rows) + " are not in the batch of " +
+                                std::to_string(st->rows));
+        }
+        const int32_t s = seq[gr.first];
+        for (int32_t i = gr.first; i < gr.first + gr.rows; i++) {
+            if (seq[i] != s) {
+                bad("group", g, "its rows belong to several sequences");
+            }
+            if (c->output[i]) {
+                bad("group", g, "row " + std::to_string(i) + " belongs to another group too");
+            }
+            c->output[i] = 1;
+        }
+        if (gr.rows > 1) {
+            if (!c->partial) {
+                bad("group", g, "this model cannot take back drafted tokens");
+            }
+            if (c->last_row[s] != gr.first + gr.rows - 1) {
+                bad("group", g, "drafted rows must be the last of their sequence");
+            }
+        }
+        for (int32_t h = 0; h < g; h++) {
+            if (st->groups[h].sampler == gr.sampler) {
+                bad("group", g, "its sampler is used by group " + std::to_string(h) + " too");
+            }
+        }
+        outputs += gr.rows;
+    }
+    if (outputs > c->params.outputs) {
+        throw bad_argument("the batch wants " + std::to_string(outputs) + " outputs, the context takes " +
+                           std::to_string(c->params.outputs));
+    }
+}
+
+// Takes the rows of the step back out of the memory; whatever of them is there.
+static void roll_back(rp_context * c) {
+    for (int32_t s : c->touched) {
+        if (!llama_memory_seq_rm(c->mem, s, c->first_pos[s], -1)) {
+            llama_memory_seq_rm(c->mem, s, -1, -1); // recurrent: all or nothing
+        }
+    }
+}
+
+static rp_code decode(rp_context * c, const rp_step * st, const int32_t * tokens, const int32_t * pos, const int32_t * seq) {
+    const size_t bytes = (size_t) st->rows * sizeof(int32_t);
+    memcpy(c->token.data(), tokens, bytes);
+    memcpy(c->pos.data(), pos, bytes);
+    memcpy(c->seq.data(), seq, bytes);
+
+    llama_batch b{};
+    b.n_tokens = st->rows;
+    b.token    = c->token.data();
+    b.pos      = c->pos.data();
+    b.n_seq_id = c->n_seq.data();
+    b.seq_id   = c->seq_ptr.data();
+    b.logits   = c->output.data();
+
+    int32_t rc;
+    try {
+        rc = llama_decode(c->ctx, b);
+        if (rc == 0) {
+            llama_synchronize(c->ctx);
+        }
+    } catch (...) {
+        c->abort.store(0);
+        c->dead = true;
+        throw;
+    }
+    c->abort.store(0);
+    switch (rc) {
+        case 0:
+            return RP_OK;
+        case 1:
+            return RP_NO_CELLS;
+        case 2:
+            roll_back(c);
+            return RP_ABORTED;
+        case -1:
+            throw bad_argument(with_last_error("refused by the library"));
+        default:
+            c->dead = true;
+            throw assertion(with_last_error("code " + std::to_string(rc)));
+    }
+}
+
+static void sample_group(rp_context * c, rp_step * st, int32_t g, const int32_t * tokens, int32_t * out, int32_t * lp_n,
+                         int32_t * lp_token, float * lp_value) {
+    rp_group & gr = st->groups[g];
+    for (int32_t k = 0; k < gr.rows; k++) {
+        const int32_t row    = gr.first + k;
+        float *       logits = llama_get_logits_ith(c->ctx, row);
+        if (!logits) {
+            throw std::runtime_error("row " + std::to_string(row) + " has no logits");
+        }
+        const int32_t t = gr.sampler->sample(c->ctx, row, logits);
+        if (st->lp_stride > 0 && gr.sampler->params.logprobs >= 0) {
+            lp_n[row] = gr.sampler->logprobs(logits, t, st->lp_stride, lp_token + (size_t) row * st->lp_stride,
+                                             lp_value + (size_t) row * st->lp_stride);
+        }
+        gr.sampler->accept(t);
+        out[row] = t;
+        gr.accepted++;
+        if (k + 1 < gr.rows && (t != tokens[row + 1] || llama_vocab_is_eog(c->core->vocab, t))) {
+            break;
+        }
+    }
+}
+
+} // namespace rp
+
+extern "C" {
+
+rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, const int32_t * pos, const int32_t * seq,
+                        int32_t * out, int32_t * lp_n, int32_t * lp_token, float * lp_value, char * msg, size_t cap) {
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        c->need_alive();
+        rp::check_rows(c, st, tokens, pos, seq);
+        rp::check_groups(c, st, seq);
+        if (st->lp_stride > 0) {
+            memset(lp_n, 0, (size_t) st->rows * sizeof(int32_t));
+        }
+
+        const int64_t t0 = rp::now_us();
+        const rp_code rc = rp::decode(c, st, tokens, pos, seq);
+        const int64_t t1 = rp::now_us();
+        st->decode_us    = t1 - t0;
+        st->sample_us    = 0;
+        if (rc != RP_OK) {
+            return rc;
+        }
+        if (c->errors.size() < (size_t) st->n_groups) {
+            c->errors.resize((size_t) st->n_groups);
+        }
+        for (int32_t g = 0; g < st->n_groups; g++) {
+            rp_group & gr = st->groups[g];
+            try {
+                rp::sample_group(c, st, g, tokens, out, lp_n, lp_token, lp_value);
+            } catch (const std::exception & e) {
+                gr.failed    = 1;
+                c->errors[g] = e.what();
+            }
+            // Rows whose drafted token was refused leave the memory again. At
+            // least the first row stays: its token was the caller's own.
+            const int32_t keep = gr.accepted > 0 ? gr.accepted : 1;
+            if (keep < gr.rows) {
+                llama_memory_seq_rm(c->mem, seq[gr.first], pos[gr.first] + keep, -1);
+            }
+        }
+        st->sample_us = rp::now_us() - t1;
+        return RP_OK;
+    });
+}
+
+void rp_group_error(const rp_context * c, int32_t g, char * msg, size_t cap) {
+    rp::say(msg, cap, g >= 0 && (size_t) g < c->errors.size() ? c->errors[g].c_str() : "");
+}
+
+} // extern "C"

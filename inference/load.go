@@ -1,0 +1,157 @@
+package inference
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"repartee/inference/llama"
+)
+
+// LoadConfig says which model file to make resident and how.
+type LoadConfig struct {
+	Config           // Cells 0 = fitted to memory
+	Path      string // GGUF file
+	GPULayers int    // −1 = all
+	Threads   int    // 0 = the machine's cores
+	KVType    string // "auto", a type, or K/V, e.g. "q8_0/f16"
+	// Progress is called while the file is read, with 0 … 1. May be nil.
+	Progress func(fraction float32) bool
+}
+
+// KVTypes takes a --kv-type value apart. auto stands for f16 on both sides.
+func KVTypes(s string) (k, v llama.KVType, err error) {
+	if s == "" || s == "auto" {
+		return llama.KVF16, llama.KVF16, nil
+	}
+	ks, vs, split := strings.Cut(s, "/")
+	if !split {
+		vs = ks
+	}
+	for _, t := range []string{ks, vs} {
+		switch llama.KVType(t) {
+		case llama.KVF16, llama.KVBF16, llama.KVQ8, llama.KVQ4:
+		default:
+			return "", "", fmt.Errorf("inference: KV type %q: want auto, f16, bf16, q8_0, q4_0, or two of them as K/V", t)
+		}
+	}
+	return llama.KVType(ks), llama.KVType(vs), nil
+}
+
+// Load reads a model, makes its context, computes every batch shape that
+// matters once, and starts an engine. It blocks for as long as that takes.
+func Load(cfg LoadConfig) (*Engine, error) {
+	k, v, err := KVTypes(cfg.KVType)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Config = cfg.withDefaults()
+	began := time.Now()
+	model, err := llama.LoadModel(llama.ModelParams{Path: cfg.Path, GPULayers: cfg.GPULayers, Progress: cfg.Progress})
+	if err != nil {
+		return nil, err
+	}
+	info := model.Info()
+	if err := servable(info); err != nil {
+		model.Close()
+		return nil, err
+	}
+	if cfg.Cells <= 0 {
+		cfg.Cells = fitCells(info)
+	}
+	if cfg.Threads <= 0 {
+		cfg.Threads = Cores()
+	}
+	ctx, err := model.NewContext(llama.ContextParams{
+		Cells: cfg.Cells, Sequences: cfg.Sequences, Batch: cfg.BatchRows, Ubatch: cfg.BatchRows,
+		Outputs: min(cfg.BatchRows, cfg.Parallel*16), Threads: cfg.Threads, ThreadsBatch: cfg.Threads,
+		TypeK: k, TypeV: v, FlashAttn: 1, SWAFull: true, OffloadKV: true,
+	})
+	if err != nil {
+		model.Close()
+		return nil, err
+	}
+	if err := warm(ctx, info, cfg); err != nil {
+		ctx.Close()
+		model.Close()
+		return nil, err
+	}
+	cfg.Log.Info("model resident", "model", cfg.Name, "file", cfg.Path, "description", info.Description,
+		"cells", cfg.Cells, "kv", string(k)+"/"+string(v), "threads", cfg.Threads, "memory", memoryText(ctx.Memory()), "took", time.Since(began).Round(time.Millisecond).String())
+	e := New(model, ctx, cfg.Config)
+	e.owned = model
+	return e, nil
+}
+
+// servable refuses what the engine's bookkeeping cannot hold.
+func servable(info llama.ModelInfo) error {
+	switch {
+	case info.Recurrent || info.Hybrid:
+		return fmt.Errorf("%w: %q is a %s model: its state cannot be cut back to a prefix", llama.ErrUnsupported, info.Path, info.Architecture)
+	case info.Encoder:
+		return fmt.Errorf("%w: %q has an encoder and cannot answer chats", llama.ErrUnsupported, info.Path)
+	case info.VocabSize <= 0:
+		return fmt.Errorf("%w: %q has no vocabulary", llama.ErrUnsupported, info.Path)
+	}
+	return nil
+}
+
+// fitCells chooses the context size: what the model was trained for, at least
+// 4096 and at most 32768 cells, within a quarter of the free memory.
+func fitCells(info llama.ModelInfo) int {
+	cells := min(max(info.ContextTrain, 4096), 32768)
+	if info.Layers > 0 && info.HeadsKV > 0 && info.Heads > 0 {
+		perCell := uint64(info.Layers) * uint64(info.Embedding/info.Heads*info.HeadsKV) * 2 * 2
+		if free := availableMemory(); free > 0 && perCell > 0 {
+			cells = min(cells, max(int(free/4/perCell), 2048))
+		}
+	}
+	return cells / 256 * 256
+}
+
+// availableMemory reads MemAvailable, 0 where there is no /proc.
+func availableMemory() uint64 {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			kib, err := strconv.ParseUint(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return kib << 10
+		}
+	}
+	return 0
+}
+
+// warm computes the batch shapes that matter once, so that the first request
+// pays for no allocation and no page fault.
+func warm(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) error {
+	tok := max(info.BOS, 0)
+	var b llama.Batch
+	for _, rows := range []int{1, 2, cfg.Parallel, 32, min(cfg.BatchRows, 128)} {
+		b.Reset()
+		for i := range rows {
+			b.Add(tok, llama.Pos(i), 0)
+		}
+		if err := ctx.Step(&b); err != nil {
+			return fmt.Errorf("inference: warming up %q with %d rows: %w", cfg.Path, rows, err)
+		}
+		ctx.Clear()
+	}
+	return nil
+}
+
+func memoryText(m llama.MemoryUse) string {
+	mib := func(b uint64) string { return strconv.FormatUint(b>>20, 10) }
+	return "weights " + mib(m.Weights) + " MiB, KV " + mib(m.KV) + " MiB, compute " + mib(m.Compute) + " MiB"
+}
+
+// SetLogger routes llama.cpp's own messages into l; it is global.
+func SetLogger(l *slog.Logger) { llama.SetLogger(l) }
