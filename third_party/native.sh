@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Builds the native part once for every combination of pins, sources, flags,
+# compiler and processor, into the cache, and writes the cgo flags that point to
+# it. Doing it again with nothing changed does nothing.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+cache=${REPARTEE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/repartee}
+src=$cache/llama.cpp/0c1e57098b
+cd "$root"
+
+hash_of() { sha256sum | cut -c1-16; }
+# GGML_NATIVE compiles for this very processor: its name and flags count.
+machine=$(g++ -dumpfullversion -dumpmachine; grep -m2 -E '^(model name|flags)' /proc/cpuinfo || true)
+llama=$( { echo "$machine"; cat third_party/locks/llama.cpp.lock CMakeLists.txt; cat third_party/patches/llama.cpp-*.patch 2>/dev/null || true; } | hash_of)
+own=$( { echo "$llama"; cat inference/llama/shim.h inference/llama/shim/* tts/espeak/helper/*.c; } | hash_of)
+lib=$cache/native/llama-$llama
+out=$cache/native/$own
+jobs=${JOBS:-$(nproc)}
+
+if [ ! -e "$lib/ok" ]; then
+  echo "native: llama.cpp for this machine (minutes, once) -> $lib" >&2
+  build=$cache/native/.build-$llama
+  cmake -S "$root" -B "$build" -G Ninja -DSTAGE=llama -DLLAMA_SRC="$src" -DCMAKE_BUILD_TYPE=Release >"$cache/native-llama.log" 2>&1 ||
+    { tail -n 20 "$cache/native-llama.log" >&2; exit 1; }
+  # ninja's own progress line on a terminal, one line in twenty elsewhere
+  if [ -t 1 ]; then
+    ninja -C "$build" -j "$jobs" llama llama-common
+  else
+    ninja -C "$build" -j "$jobs" llama llama-common | awk 'NR % 20 == 1 || /FAILED|error/ { print; fflush() }'
+  fi
+  mkdir -p "$lib.new/lib"
+  find "$build" -name '*.a' -exec cp {} "$lib.new/lib/" \;
+  touch "$lib.new/ok"
+  rm -rf "$lib"
+  mv "$lib.new" "$lib"
+  rm -rf "$build"
+fi
+
+if [ ! -e "$out/ok" ]; then
+  echo "native: shim and phonemizer -> $out" >&2
+  build=$cache/native/.build-$own
+  cmake -S "$root" -B "$build" -G Ninja -DSTAGE=own -DLLAMA_SRC="$src" -DCMAKE_BUILD_TYPE=Release >"$cache/native-own.log" 2>&1 ||
+    { tail -n 20 "$cache/native-own.log" >&2; exit 1; }
+  ninja -C "$build" -j "$jobs" --quiet
+  rm -rf "$out.new"
+  mkdir -p "$out.new/lib" "$out.new/bin"
+  cp "$build/librepartee_shim.a" "$out.new/lib/"
+  cp "$build/repartee-phonemize" "$out.new/bin/"
+  touch "$out.new/ok"
+  rm -rf "$out"
+  mv "$out.new" "$out"
+  rm -rf "$build"
+fi
+ln -sfn "$own" "$cache/native/current"
+
+flags=inference/llama/native_flags.go
+libs=$(cd "$lib/lib" && for a in *.a; do n=${a#lib}; printf -- '-l%s ' "${n%.a}"; done)
+new=$(cat <<GO
+//go:build cgo
+
+// Written by "make native": where the native part lies. The folder's name is a
+// hash of everything it was built from, so that Go links anew when it changes.
+
+package llama
+
+/*
+#cgo LDFLAGS: -L$out/lib -L$lib/lib -lrepartee_shim -Wl,--start-group $libs-Wl,--end-group -lgomp -lstdc++ -lm -lpthread -ldl
+*/
+import "C"
+
+// runMakeNativeFirst exists when the native part was built.
+const runMakeNativeFirst = true
+GO
+)
+if [ "$(cat "$flags" 2>/dev/null)" != "$new" ]; then
+  printf '%s\n' "$new" >"$flags"
+  echo "native: wrote $flags" >&2
+fi
