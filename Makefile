@@ -1,0 +1,68 @@
+# Everything a person types. "make help" lists it.
+SHELL := bash
+.DEFAULT_GOAL := help
+TAGS := nolibopusfile
+export GOFLAGS ?= -tags=$(TAGS)
+VERSION := $(shell git describe --tags --always 2>/dev/null || echo 0.1.0-dev)
+LDFLAGS := -X repartee/cmd.Version=$(VERSION)
+# Packages without a line of C: they are tested with the race detector and the
+# self-checks, and once more with cgo off.
+PURE := $(shell CGO_ENABLED=0 go list -f '{{if not .CgoFiles}}{{.ImportPath}}{{end}}' ./... 2>/dev/null | grep -v -E '/e2e|^repartee$$')
+
+.PHONY: help run build native fetch packages test race lint fuzz bench e2e cuda clean
+
+help: ## list the targets
+	@echo "repartee: make TARGET"; grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/' | expand -t 14
+
+run: build ## build, fetch the default model and voice, and serve on 127.0.0.1:8080
+	@echo "run: bin/repartee serve"
+	@exec bin/repartee serve
+
+packages: ## install the Debian packages that the build needs, or name them
+	@third_party/packages.sh
+
+fetch: packages ## fetch the pinned third-party parts into the cache
+	@echo "fetch: pinned parts"; third_party/fetch.py
+
+native: fetch ## build llama.cpp and the shim, once
+	@echo "native: llama.cpp, shim, phonemizer"; third_party/native.sh
+
+build: native ## build bin/repartee
+	@echo "build: bin/repartee $(VERSION)"
+	@go build -ldflags '$(LDFLAGS)' -o bin/repartee .
+	@install -m 755 "$$(third_party/where.sh)/native/current/bin/repartee-phonemize" bin/repartee-phonemize
+
+test: build ## every test that needs no GPU
+	@echo "test: pure Go, cgo off"
+	CGO_ENABLED=0 go vet ./...
+	CGO_ENABLED=0 go test $(PURE)
+	@echo "test: pure Go, race detector and self-checks"
+	go test -race -tags=$(TAGS),invariants $(PURE)
+	@echo "test: everything with the real libraries, model and voice"
+	REPARTEE_E2E=1 go test -timeout 20m ./...
+
+race: build ## the race detector on everything
+	@echo "race: all packages"; go test -race -tags=$(TAGS),invariants ./...
+
+lint: native ## gofmt, go vet both ways, golangci-lint, borders
+	@echo "lint: gofmt"; test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	@echo "lint: go vet"; go vet ./... && CGO_ENABLED=0 go vet ./...
+	@echo "lint: golangci-lint (built once, minutes)"; go tool -modfile=tools/go.mod golangci-lint run ./...
+	@echo "lint: ok"
+
+FUZZTIME ?= 10s
+fuzz: native ## every fuzz target for FUZZTIME (10s)
+	@set -e; for pkg in $$(go list ./...); do for t in $$(go test -list '^Fuzz' $$pkg 2>/dev/null | grep ^Fuzz || true); do \
+	  echo "fuzz: $$pkg $$t"; go test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+bench: build ## Go benchmarks of the hot paths
+	@echo "bench: hot paths"; go test -run '^$$' -bench . -benchmem ./...
+
+e2e: build ## end-to-end tests with the real model, voice and clients
+	@echo "e2e: real model, voice and clients"; REPARTEE_E2E=1 go test -timeout 20m -v ./e2e/...
+
+cuda: ## the CUDA flavour: not part of this version
+	@echo "cuda: this version has no CUDA build yet; the CPU build serves on every machine" >&2; exit 1
+
+clean: ## remove what was built in the tree; the cache stays
+	@echo "clean: bin, native_flags.go"; rm -rf bin inference/llama/native_flags.go
