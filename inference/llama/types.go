@@ -206,6 +206,9 @@ type Rendered struct {
 	Prompt  string       // to be tokenized with special tokens parsed
 	Stops   []string     // additional stop strings
 	Grammar *GrammarSpec // nil when the answer is free text
+	// Preserved are special tokens whose text ParseOutput needs to see: Piece
+	// with special true for these, false for the rest.
+	Preserved []Token
 	// Parser is an opaque description for ParseOutput; empty = plain content.
 	Parser string
 }

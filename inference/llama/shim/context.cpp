@@ -111,8 +111,7 @@ rp_code rp_context_new(rp_model * model, const rp_context_params * p, rp_context
 }
 
 void rp_context_free(rp_context * ctx) {
-    char msg[8];
-    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    rp::quietly([&]() -> rp_code {
         delete ctx;
         return RP_OK;
     });
@@ -127,8 +126,7 @@ void rp_abort(rp_context * ctx) {
 }
 
 void rp_set_threads(rp_context * ctx, int32_t n, int32_t n_batch) {
-    char msg[8];
-    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    rp::quietly([&]() -> rp_code {
         llama_set_n_threads(ctx->ctx, n, n_batch);
         return RP_OK;
     });
@@ -191,9 +189,8 @@ rp_code rp_seq_remove(rp_context * c, int32_t seq, int32_t p0, int32_t p1, char 
 }
 
 void rp_seq_range(rp_context * c, int32_t seq, int32_t * min, int32_t * max) {
-    char msg[8];
     *min = *max = -1;
-    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    rp::quietly([&]() -> rp_code {
         c->need_alive();
         c->need_seq(seq, "sequence");
         *min = llama_memory_seq_pos_min(c->mem, seq);
@@ -255,9 +252,8 @@ rp_code rp_seq_load(rp_context * c, int32_t seq, const uint8_t * data, size_t n,
 }
 
 void rp_memory(const rp_context * c, uint64_t * weights, uint64_t * kv, uint64_t * compute) {
-    char msg[8];
     *weights = *kv = *compute = 0;
-    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    rp::quietly([&]() -> rp_code {
         for (const auto & entry : llama_get_memory_breakdown(c->ctx)) {
             *weights += entry.second.model;
             *kv      += entry.second.context;

@@ -190,8 +190,7 @@ rp_code rp_grammar_new(const rp_model * model, const char * spec, size_t len, rp
 }
 
 void rp_grammar_free(rp_grammar * g) {
-    char msg[8];
-    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    rp::quietly([&]() -> rp_code {
         delete g;
         return RP_OK;
     });

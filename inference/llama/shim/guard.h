@@ -4,7 +4,7 @@
 
 #include "../shim.h"
 
-#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <stdexcept>
@@ -37,7 +37,10 @@ class guard {
 
 inline void say(char * msg, size_t cap, const char * text) {
     if (msg && cap) {
-        snprintf(msg, cap, "%s", text);
+        size_t n = strlen(text);
+        n        = n < cap ? n : cap - 1;
+        memcpy(msg, text, n);
+        msg[n] = 0;
     }
 }
 
@@ -71,6 +74,11 @@ template <typename F> rp_code guarded(char * msg, size_t cap, F && f) noexcept {
         say(msg, cap, "out of memory");
         return RP_FAILED;
     }
+}
+
+// The same where nobody waits for a message.
+template <typename F> rp_code quietly(F && f) noexcept {
+    return guarded(nullptr, 0, f);
 }
 
 } // namespace rp

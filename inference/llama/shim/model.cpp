@@ -65,17 +65,15 @@ rp_code rp_model_load(const rp_model_params * p, rp_model ** out, char * msg, si
 }
 
 void rp_model_free(rp_model * model) {
-    char msg[8];
-    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    rp::quietly([&]() -> rp_code {
         delete model;
         return RP_OK;
     });
 }
 
 void rp_model_get_info(const rp_model * model, rp_model_info * o) {
-    char msg[8];
     memset(o, 0, sizeof(*o));
-    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    rp::quietly([&]() -> rp_code {
         const llama_model * m = model->core->model;
         const llama_vocab * v = model->core->vocab;
         o->size_bytes     = llama_model_size(m);
@@ -104,9 +102,8 @@ void rp_model_get_info(const rp_model * model, rp_model_info * o) {
 }
 
 rp_code rp_model_eog(const rp_model * model, int32_t * out, int32_t cap, int32_t * n) {
-    char msg[8];
     *n = 0;
-    return rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    return rp::quietly([&]() -> rp_code {
         for (int32_t t = 0; t < model->core->n_vocab; t++) {
             if (llama_vocab_is_eog(model->core->vocab, t)) {
                 if (*n < cap) {
@@ -120,9 +117,8 @@ rp_code rp_model_eog(const rp_model * model, int32_t * out, int32_t cap, int32_t
 }
 
 rp_code rp_model_meta(const rp_model * model, int32_t i, char ** key, char ** value) {
-    char msg[8];
     *key = *value = nullptr;
-    return rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    return rp::quietly([&]() -> rp_code {
         const llama_model * m = model->core->model;
         if (i < 0 || i >= llama_model_meta_count(m)) {
             return RP_ARGUMENT;
@@ -136,9 +132,8 @@ rp_code rp_model_meta(const rp_model * model, int32_t i, char ** key, char ** va
 }
 
 char * rp_model_template(const rp_model * model) {
-    char   msg[8];
     char * out = nullptr;
-    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    rp::quietly([&]() -> rp_code {
         const char * t = llama_model_chat_template(model->core->model, nullptr);
         if (t) {
             out = rp::copy_out(t, strlen(t));

@@ -100,8 +100,7 @@ rp_code rp_sampler_new(const rp_model * model, const rp_sampling_params * p, con
 }
 
 void rp_sampler_free(rp_sampler * s) {
-    char msg[8];
-    rp::guarded(msg, sizeof(msg), [&]() -> rp_code {
+    rp::quietly([&]() -> rp_code {
         delete s;
         return RP_OK;
     });

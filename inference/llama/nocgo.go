@@ -1,0 +1,108 @@
+//go:build !cgo
+
+package llama
+
+import "log/slog"
+
+// This file is the package without the library: the same API, whose calls say
+// so. Everything above the binding is built and tested with it.
+
+type nativeModel struct{}
+
+// LoadModel returns ErrNotBuilt.
+func LoadModel(ModelParams) (*Model, error) { return nil, ErrNotBuilt }
+
+// Close does nothing.
+func (m *Model) Close() {}
+
+// Tokenize returns ErrNotBuilt.
+func (m *Model) Tokenize(dst []Token, _ string, _, _ bool) ([]Token, error) { return dst, ErrNotBuilt }
+
+// Render returns ErrNotBuilt.
+func (m *Model) Render(TemplateInput) (Rendered, error) { return Rendered{}, ErrNotBuilt }
+
+// ParseOutput returns ErrNotBuilt.
+func (m *Model) ParseOutput(Rendered, string, bool) (ParsedOutput, error) {
+	return ParsedOutput{}, ErrNotBuilt
+}
+
+// Grammar is a compiled grammar; there are none here.
+type Grammar struct{}
+
+// CompileGrammar returns ErrNotBuilt.
+func (m *Model) CompileGrammar(GrammarSpec, Budget) (*Grammar, error) { return nil, ErrNotBuilt }
+
+// Close does nothing.
+func (g *Grammar) Close() {}
+
+// SchemaToGrammar returns ErrNotBuilt.
+func SchemaToGrammar(string) (string, error) { return "", ErrNotBuilt }
+
+// Sampler chooses tokens; there are none here.
+type Sampler struct{}
+
+// NewSampler returns ErrNotBuilt.
+func (m *Model) NewSampler(SamplingParams) (*Sampler, error) { return nil, ErrNotBuilt }
+
+// Accept returns ErrNotBuilt.
+func (s *Sampler) Accept(...Token) error { return ErrNotBuilt }
+
+// Close does nothing.
+func (s *Sampler) Close() {}
+
+// Context is a KV cache over a model; there are none here.
+type Context struct{}
+
+// NewContext returns ErrNotBuilt.
+func (m *Model) NewContext(ContextParams) (*Context, error) { return nil, ErrNotBuilt }
+
+// Params is empty.
+func (c *Context) Params() ContextParams { return ContextParams{} }
+
+// Step returns ErrNotBuilt.
+func (c *Context) Step(*Batch) error { return ErrNotBuilt }
+
+// SeqCopy returns ErrNotBuilt.
+func (c *Context) SeqCopy(_, _ SeqID, _, _ Pos) error { return ErrNotBuilt }
+
+// SeqRemove returns ErrNotBuilt.
+func (c *Context) SeqRemove(SeqID, Pos, Pos) error { return ErrNotBuilt }
+
+// SeqPosMin is −1: every sequence is empty.
+func (c *Context) SeqPosMin(SeqID) Pos { return -1 }
+
+// SeqPosMax is −1: every sequence is empty.
+func (c *Context) SeqPosMax(SeqID) Pos { return -1 }
+
+// Clear returns ErrNotBuilt.
+func (c *Context) Clear() error { return ErrNotBuilt }
+
+// SeqSave returns ErrNotBuilt.
+func (c *Context) SeqSave(SeqID) ([]byte, error) { return nil, ErrNotBuilt }
+
+// SeqLoad returns ErrNotBuilt.
+func (c *Context) SeqLoad(SeqID, []byte) error { return ErrNotBuilt }
+
+// SetThreads returns ErrNotBuilt.
+func (c *Context) SetThreads(_, _ int) error { return ErrNotBuilt }
+
+// Abort does nothing.
+func (c *Context) Abort() {}
+
+// Memory is zero.
+func (c *Context) Memory() MemoryUse { return MemoryUse{} }
+
+// Close does nothing.
+func (c *Context) Close() {}
+
+// SetLogger does nothing.
+func SetLogger(l *slog.Logger) { logger.Store(l) }
+
+// Devices is empty.
+func Devices() []DeviceInfo { return nil }
+
+// Version is empty.
+func Version() string { return "" }
+
+// SystemInfo is empty.
+func SystemInfo() string { return "" }

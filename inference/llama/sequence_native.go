@@ -1,0 +1,128 @@
+//go:build cgo
+
+package llama
+
+// #include "shim.h"
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// SeqCopy lets dst share the cells of src at positions p0 … p1−1; p1 < 0 means
+// to the end. No data is copied. dst must end where the copy begins, so that its
+// positions stay without gaps: as a rule it is empty and p0 is 0. Models with a
+// recurrent state can only be copied whole.
+func (c *Context) SeqCopy(src, dst SeqID, p0, p1 Pos) error {
+	return c.use(func() error {
+		code := C.rp_seq_copy(c.c, C.int32_t(src), C.int32_t(dst), C.int32_t(p0), C.int32_t(p1), c.msg.ptr(), c.msg.size())
+		return failure(code, ErrUnsupported, fmt.Sprintf("copying sequence %d to %d", src, dst), &c.msg)
+	})
+}
+
+// SeqRemove takes positions p0 … p1−1 out of a sequence; p1 < 0 means to the
+// end, and what is not there is no error. Removing anything but the end leaves a
+// gap that is only good for a sequence that will not be continued. An error that
+// wraps ErrUnsupported means that nothing was removed: a recurrent state cannot
+// be cut, a sliding window may be gone.
+func (c *Context) SeqRemove(seq SeqID, p0, p1 Pos) error {
+	return c.use(func() error {
+		code := C.rp_seq_remove(c.c, C.int32_t(seq), C.int32_t(p0), C.int32_t(p1), c.msg.ptr(), c.msg.size())
+		return failure(code, ErrUnsupported, fmt.Sprintf("removing %d … %d of sequence %d", p0, p1, seq), &c.msg)
+	})
+}
+
+// SeqPosMin is the first position of a sequence in memory, −1 when it is empty.
+// It is above 0 only where a sliding window has moved on.
+func (c *Context) SeqPosMin(seq SeqID) Pos {
+	least, _ := c.seqRange(seq)
+	return least
+}
+
+// SeqPosMax is the last position of a sequence in memory, −1 when it is empty.
+func (c *Context) SeqPosMax(seq SeqID) Pos {
+	_, most := c.seqRange(seq)
+	return most
+}
+
+func (c *Context) seqRange(seq SeqID) (least, most Pos) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.c == nil {
+		return -1, -1
+	}
+	var a, b C.int32_t
+	C.rp_seq_range(c.c, C.int32_t(seq), &a, &b)
+	return Pos(a), Pos(b)
+}
+
+// Clear empties every sequence.
+func (c *Context) Clear() error {
+	return c.use(func() error {
+		return failure(C.rp_clear(c.c, c.msg.ptr(), c.msg.size()), ErrFatal, "clearing", &c.msg)
+	})
+}
+
+// SeqSave copies a sequence's cells to host memory, in a form that SeqLoad of a
+// context with the same model and KV types takes, in this process or another
+// one. It is checksummed. Saving an empty sequence is an error.
+func (c *Context) SeqSave(seq SeqID) (data []byte, err error) {
+	err = c.use(func() error {
+		doing := fmt.Sprintf("saving sequence %d", seq)
+		var n C.size_t
+		code := C.rp_seq_save(c.c, C.int32_t(seq), nil, 0, &n, c.msg.ptr(), c.msg.size())
+		if code != C.RP_SMALL {
+			return failure(code, ErrState, doing, &c.msg)
+		}
+		var least, most C.int32_t
+		C.rp_seq_range(c.c, C.int32_t(seq), &least, &most)
+		if most < 0 {
+			return fmt.Errorf("%w: %s: it is empty", ErrArgument, doing)
+		}
+		data = make([]byte, stateHeader+int(n))
+		code = C.rp_seq_save(c.c, C.int32_t(seq), (*C.uint8_t)(unsafe.Pointer(&data[stateHeader])), n, &n, c.msg.ptr(), c.msg.size())
+		if code != C.RP_OK {
+			return failure(code, ErrState, doing, &c.msg)
+		}
+		data = data[:stateHeader+int(n)]
+		sealState(data, c.fingerprint(), Pos(most))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// SeqLoad replaces a sequence by what SeqSave gave. Data that is cut short,
+// changed, or of another model, version or KV type is an error that wraps
+// ErrState and leaves the sequence as it was; when cells are lacking the error is
+// ErrNoCells and the sequence is empty.
+func (c *Context) SeqLoad(seq SeqID, data []byte) error {
+	defer drainLog()
+	return c.use(func() error {
+		doing := fmt.Sprintf("loading sequence %d", seq)
+		last, err := openState(data, c.fingerprint())
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrState, doing, err)
+		}
+		body := data[stateHeader:]
+		code := C.rp_seq_load(c.c, C.int32_t(seq), (*C.uint8_t)(unsafe.Pointer(&body[0])), C.size_t(len(body)), c.msg.ptr(), c.msg.size())
+		if code != C.RP_OK {
+			return failure(code, ErrState, doing, &c.msg)
+		}
+		var least, most C.int32_t
+		C.rp_seq_range(c.c, C.int32_t(seq), &least, &most)
+		if Pos(most) != last {
+			C.rp_seq_remove(c.c, C.int32_t(seq), 0, -1, c.msg.ptr(), c.msg.size())
+			return fmt.Errorf("%w: %s: it ends at %d instead of %d", ErrState, doing, most, last)
+		}
+		return nil
+	})
+}
+
+// fingerprint names everything that a saved state must fit to.
+func (c *Context) fingerprint() uint64 {
+	return stateFingerprint(&c.model.info, c.params, Version())
+}
