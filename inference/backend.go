@@ -28,8 +28,8 @@ type Context interface {
 	Step(*llama.Batch) error
 	SeqCopy(src, dst llama.SeqID, p0, p1 llama.Pos) error
 	SeqRemove(seq llama.SeqID, p0, p1 llama.Pos) error
-	Clear()
-	SetThreads(n, nBatch int)
+	Clear() error
+	SetThreads(n, nBatch int) error
 	Abort()
 	Close()
 }

@@ -101,14 +101,15 @@ type fakeCell struct {
 
 func newFakeContext(m *fakeModel, cells int) *fakeContext {
 	c := &fakeContext{model: m, cells: make([]fakeCell, cells)}
-	c.Clear()
+	_ = c.Clear() // cannot fail
 	return c
 }
 
-func (c *fakeContext) Clear() {
+func (c *fakeContext) Clear() error {
 	for i := range c.cells {
 		c.cells[i].seqs = map[llama.SeqID]bool{}
 	}
+	return nil
 }
 
 func (c *fakeContext) Step(b *llama.Batch) error {
@@ -187,7 +188,7 @@ func (c *fakeContext) SeqRemove(seq llama.SeqID, p0, p1 llama.Pos) error {
 	return nil
 }
 
-func (c *fakeContext) SetThreads(int, int) {}
+func (c *fakeContext) SetThreads(int, int) error { return nil }
 func (c *fakeContext) Abort()              {}
 func (c *fakeContext) Close() {
 	c.mu.Lock()

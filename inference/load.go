@@ -143,7 +143,9 @@ func warm(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) error {
 		if err := ctx.Step(&b); err != nil {
 			return fmt.Errorf("inference: warming up %q with %d rows: %w", cfg.Path, rows, err)
 		}
-		ctx.Clear()
+		if err := ctx.Clear(); err != nil {
+			return fmt.Errorf("inference: warming up %q: %w", cfg.Path, err)
+		}
 	}
 	return nil
 }

@@ -328,7 +328,9 @@ func (s *scheduler) restart(err error) {
 		t.open = false // the tree is thrown away
 		s.end(t, FinishError, err)
 	}
-	s.e.ctx.Clear()
+	if err := s.e.ctx.Clear(); err != nil {
+		s.e.cfg.Log.Error("clearing the memory", "engine", s.e.cfg.Name, "error", err)
+	}
 	s.tree = kvcache.New(s.e.ctx, kvcache.Config{Cells: s.e.cfg.Cells, Sequences: s.e.cfg.Sequences})
 }
 

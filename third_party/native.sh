@@ -22,11 +22,14 @@ if [ ! -e "$lib/ok" ]; then
   build=$cache/native/.build-$llama
   cmake -S "$root" -B "$build" -G Ninja -DSTAGE=llama -DLLAMA_SRC="$src" -DCMAKE_BUILD_TYPE=Release >"$cache/native-llama.log" 2>&1 ||
     { tail -n 20 "$cache/native-llama.log" >&2; exit 1; }
-  # ninja's own progress line on a terminal, one line in twenty elsewhere
-  if [ -t 1 ]; then
-    ninja -C "$build" -j "$jobs" llama llama-common
-  else
-    ninja -C "$build" -j "$jobs" llama llama-common | awk 'NR % 20 == 1 || /FAILED|error/ { print; fflush() }'
+  # Compiler warnings of other people's code go to the log; what is shown is
+  # ninja's progress, every line on a terminal, one in ten elsewhere.
+  every=10
+  [ -t 2 ] && every=1
+  if ! ninja -C "$build" -j "$jobs" llama llama-common 2>&1 | tee "$cache/native-llama.log" |
+    awk -v every=$every '/^\[[0-9]+\// && NR && (++n % every == 0) { print substr($0, 1, 110); fflush() }' >&2; then
+    grep -E 'FAILED|error:' "$cache/native-llama.log" | tail -n 20 >&2
+    exit 1
   fi
   mkdir -p "$lib.new/lib"
   find "$build" -name '*.a' -exec cp {} "$lib.new/lib/" \;

@@ -1,0 +1,275 @@
+package dialogue
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"repartee/inference"
+	"repartee/inference/llama"
+)
+
+// Engine is a resident model. *inference.Engine is one.
+type Engine interface {
+	Name() string
+	Info() llama.ModelInfo
+	ContextSize() int
+	Tokenize(text string, addSpecial, parseSpecial bool) ([]inference.Token, error)
+	Detokenize([]inference.Token) string
+	Piece(t inference.Token, special bool) []byte
+	Render(llama.TemplateInput) (llama.Rendered, error)
+	ParseOutput(llama.Rendered, string, bool) (llama.ParsedOutput, error)
+	CompileGrammar(llama.GrammarSpec) (*llama.Grammar, error)
+	Submit(context.Context, *inference.Request) (*inference.Stream, error)
+}
+
+// Models is what is resident.
+type Models interface {
+	Engine(name string) (Engine, bool)
+	Names() []string // default first
+	DefaultName() string
+	QualityName() string
+}
+
+// Sampling is a turn's sampling; a nil field means the default.
+type Sampling struct {
+	Temperature, TopP, MinP, TypicalP                *float64
+	RepeatPenalty, FrequencyPenalty, PresencePenalty *float64
+	TopK                                             *int
+	Seed                                             *int64
+	Bias                                             []llama.LogitBias
+	Logprobs                                         int // −1 = none
+}
+
+// Turn is one request for an answer.
+type Turn struct {
+	Model   string // empty = by Mode
+	Mode    string // "", fast, quality
+	Session string // keep the conversation under this id; empty = do not keep
+	Fresh   bool   // the session's id was just made: there is no history
+	System  string
+	// Messages of this turn, behind the session's history.
+	Messages []llama.Message
+	// Prompt, when Messages is empty, is raw text or tokens for a completion.
+	Prompt       string
+	PromptTokens []inference.Token
+
+	Tools             []llama.Tool
+	ToolChoice        llama.ToolChoice
+	ParallelToolCalls bool
+	Schema            string // JSON schema the answer must follow; "{}" = any object
+	Grammar           string // GBNF
+
+	MaxTokens  int
+	Stop       []string
+	Sampling   Sampling
+	Priority   inference.Priority
+	Namespace  string
+	RequestID  string
+	Timeout    time.Duration
+	IgnoreEOG  bool
+	Prediction string
+}
+
+// Service answers turns. All methods may be called from any goroutine.
+type Service struct {
+	models   Models
+	sessions *sessions
+}
+
+// New makes a service over the resident models.
+func New(models Models) *Service {
+	return &Service{models: models, sessions: newSessions(time.Now)}
+}
+
+// Models is what can be asked for.
+func (s *Service) Models() Models { return s.models }
+
+// History returns a kept conversation.
+func (s *Service) History(space, id string) ([]llama.Message, error) {
+	m, ok := s.sessions.history(space, id)
+	if !ok {
+		return nil, &UnknownSessionError{id}
+	}
+	return m, nil
+}
+
+// Forget drops a kept conversation.
+func (s *Service) Forget(space, id string) error {
+	if !s.sessions.remove(space, id) {
+		return &UnknownSessionError{id}
+	}
+	return nil
+}
+
+// Engine finds the model that a name and a mode mean.
+func (s *Service) Engine(name, mode string) (Engine, string, error) {
+	switch {
+	case mode != "" && mode != "fast" && mode != "quality":
+		return nil, "", &FieldError{"mode", `want "fast" or "quality"`}
+	case name == "" && mode == "quality":
+		name = s.models.QualityName()
+	case name == "":
+		name = s.models.DefaultName()
+	}
+	if e, ok := s.models.Engine(name); ok {
+		return e, name, nil
+	}
+	if base, latest := strings.CutSuffix(name, ":latest"); latest {
+		if e, ok := s.models.Engine(base); ok {
+			return e, base, nil
+		}
+	}
+	return nil, "", &UnknownModelError{name, s.models.Names()}
+}
+
+// Start renders, tokenizes and submits a turn. Errors: FieldError,
+// UnknownModelError, and those of inference.Engine.Submit. The end of ctx
+// cancels the turn.
+func (s *Service) Start(ctx context.Context, t Turn) (*Run, error) {
+	engine, name, err := s.Engine(t.Model, t.Mode)
+	if err != nil {
+		return nil, err
+	}
+	run := &Run{service: s, engine: engine, model: name, turn: t}
+	req := &inference.Request{
+		ID: t.RequestID, MaxTokens: t.MaxTokens, Stop: t.Stop, Priority: t.Priority, Namespace: t.Namespace,
+		Sampling: t.Sampling.params(), KeepSpecial: false,
+	}
+	req.Sampling.IgnoreEOG = t.IgnoreEOG
+	if t.Timeout > 0 {
+		req.Deadline = time.Now().Add(t.Timeout)
+	}
+	spec := (*llama.GrammarSpec)(nil)
+	if len(t.Messages) == 0 {
+		if req.Prompt, err = rawPrompt(engine, t); err != nil {
+			return nil, err
+		}
+	} else {
+		if err := run.render(req); err != nil {
+			return nil, err
+		}
+		spec = run.rendered.Grammar
+		req.Stop = append(req.Stop, run.rendered.Stops...)
+	}
+	if t.Grammar != "" {
+		spec = &llama.GrammarSpec{GBNF: t.Grammar}
+	}
+	if spec != nil {
+		if req.Sampling.Grammar, err = engine.CompileGrammar(*spec); err != nil {
+			return nil, grammarError(t, err)
+		}
+	}
+	if t.Prediction != "" {
+		if req.Prediction, err = engine.Tokenize(t.Prediction, false, false); err != nil {
+			return nil, &FieldError{"prediction", err.Error()}
+		}
+	}
+	if run.stream, err = engine.Submit(ctx, req); err != nil {
+		return nil, err
+	}
+	return run, nil
+}
+
+// rawPrompt turns a completion's prompt into tokens. An empty one starts from
+// the model's first token.
+func rawPrompt(engine Engine, t Turn) ([]inference.Token, error) {
+	if len(t.PromptTokens) > 0 {
+		size := engine.Info().VocabSize
+		for _, tok := range t.PromptTokens {
+			if tok < 0 || int(tok) >= size {
+				return nil, &FieldError{"prompt", "token ids must be at least 0 and below the vocabulary's size"}
+			}
+		}
+		return t.PromptTokens, nil
+	}
+	tokens, err := engine.Tokenize(t.Prompt, true, true)
+	if err != nil {
+		return nil, &FieldError{"prompt", err.Error()}
+	}
+	if len(tokens) == 0 {
+		info := engine.Info()
+		if info.BOS < 0 {
+			return nil, &FieldError{"prompt", "must not be empty: this model has no token to start from"}
+		}
+		tokens = []inference.Token{info.BOS}
+	}
+	return tokens, nil
+}
+
+// render applies the chat template to history and messages.
+func (r *Run) render(req *inference.Request) error {
+	t := &r.turn
+	var history []llama.Message
+	if t.Session != "" && !t.Fresh {
+		history, _ = r.service.sessions.history(t.Namespace, t.Session) // none yet: a new conversation
+	}
+	if t.System != "" {
+		system := llama.Message{Role: "system", Content: t.System}
+		if len(history) > 0 && history[0].Role == "system" {
+			history[0] = system
+		} else {
+			history = append([]llama.Message{system}, history...)
+		}
+	}
+	r.history = append(history, t.Messages...)
+	in := llama.TemplateInput{Messages: r.history, Tools: t.Tools, ToolChoice: t.ToolChoice, ParallelToolCalls: t.ParallelToolCalls, JSONSchema: t.Schema}
+	var err error
+	if r.rendered, err = r.engine.Render(in); err != nil {
+		if errors.Is(err, llama.ErrSchema) {
+			return &FieldError{"response_format", err.Error()}
+		}
+		return &FieldError{"messages", err.Error()}
+	}
+	if req.Prompt, err = r.engine.Tokenize(r.rendered.Prompt, !startsWithBOS(r.engine, r.rendered.Prompt), true); err != nil {
+		return &FieldError{"messages", err.Error()}
+	}
+	return nil
+}
+
+// startsWithBOS tells whether a template wrote the model's first token itself,
+// which the tokenizer must then not add again.
+func startsWithBOS(e Engine, prompt string) bool {
+	info := e.Info()
+	if !info.AddBOS || info.BOS < 0 {
+		return true
+	}
+	return strings.HasPrefix(prompt, string(e.Piece(info.BOS, true)))
+}
+
+func grammarError(t Turn, err error) error {
+	field := "grammar"
+	switch {
+	case len(t.Tools) > 0:
+		field = "tools"
+	case t.Schema != "":
+		field = "response_format"
+	}
+	return &FieldError{field, err.Error()}
+}
+
+// params fills what a turn leaves open with the defaults.
+func (s Sampling) params() llama.SamplingParams {
+	pick := func(v *float64, def float64) float32 {
+		if v == nil {
+			return float32(def)
+		}
+		return float32(*v)
+	}
+	p := llama.SamplingParams{
+		Temperature: pick(s.Temperature, 0.7), TopP: pick(s.TopP, 0.95), MinP: pick(s.MinP, 0.05), TypicalP: pick(s.TypicalP, 1),
+		RepeatPenalty: pick(s.RepeatPenalty, 1), FrequencyPenalty: pick(s.FrequencyPenalty, 0), PresencePenalty: pick(s.PresencePenalty, 0),
+		TopK: 40, Bias: s.Bias, Logprobs: s.Logprobs,
+	}
+	if s.TopK != nil {
+		p.TopK = *s.TopK
+	}
+	if s.Seed != nil {
+		p.Seed = uint32(*s.Seed) ^ uint32(*s.Seed>>32)
+	} else {
+		p.Seed = rand.Uint32()
+	}
+	return p
+}
