@@ -6,6 +6,8 @@ import "log/slog"
 type VoiceSpec struct {
 	Name string // the name on the API
 	Path string // .onnx file; its configuration lies beside it
+	// Licence as shown in lists; empty = what the files beside the voice say.
+	Licence string
 }
 
 // Config of a Service. Paths come from the caller: the package looks nothing up.

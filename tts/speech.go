@@ -2,21 +2,50 @@ package tts
 
 import (
 	"context"
-	"io"
+	"sync"
 )
 
 // Speech is a running (or cached) synthesis. One goroutine reads it.
-type Speech struct{}
+type Speech struct {
+	t    *take
+	hit  bool
+	next int // index of the chunk to read next, under t.mu
+	once sync.Once
+	stop func() bool // ends the watch over the request's context
+}
 
 // Info is known at once.
-func (p *Speech) Info() SpeechInfo { return SpeechInfo{} }
+func (p *Speech) Info() SpeechInfo {
+	i := p.t.info
+	i.CacheHit = p.hit
+	return i
+}
 
 // Next returns encoded bytes as they are made, valid until the following
-// Next; io.EOF after the last. The end of ctx ends the wait, not the speech.
-func (p *Speech) Next(ctx context.Context) ([]byte, error) { return nil, io.EOF }
+// Next; they must not be changed. io.EOF after the last. The end of ctx ends
+// the wait, not the speech.
+func (p *Speech) Next(ctx context.Context) ([]byte, error) {
+	return p.t.read(ctx, p)
+}
 
-// Timings so far; final after io.EOF.
-func (p *Speech) Timings() Timings { return Timings{} }
+// Timings so far; final after io.EOF. Of a speech out of the cache only Audio
+// and Clauses are set.
+func (p *Speech) Timings() Timings {
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	if p.hit {
+		return Timings{Audio: p.t.times.Audio, Clauses: p.t.times.Clauses}
+	}
+	return p.t.times
+}
 
-// Close cancels what is still running and releases the speech. Idempotent.
-func (p *Speech) Close() {}
+// Close cancels what is still running and releases the speech. Idempotent; any
+// goroutine may call it.
+func (p *Speech) Close() {
+	p.once.Do(func() {
+		if p.stop != nil {
+			p.stop()
+		}
+		p.t.leave(p)
+	})
+}

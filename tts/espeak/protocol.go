@@ -12,8 +12,10 @@ const (
 	maxRequest = 64 << 10
 	maxAnswer  = 1 << 20
 	maxVoice   = 64
-	maxSegment = 8 << 10
 )
+
+// MaxSegment is the longest segment in bytes.
+const MaxSegment = 8 << 10
 
 // errRefused is an answer by which the helper says no; it stays usable.
 type errRefused struct{ msg string }
@@ -29,8 +31,8 @@ func appendRequest(b []byte, language string, segments []string) ([]byte, error)
 	b = append(b, 0, 0, 0, 0, byte(len(language)))
 	b = append(b, language...)
 	for _, s := range segments {
-		if len(s) > maxSegment {
-			return nil, fmt.Errorf("segment of %d bytes: at most %d", len(s), maxSegment)
+		if len(s) > MaxSegment {
+			return nil, fmt.Errorf("segment of %d bytes: at most %d", len(s), MaxSegment)
 		}
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(s)))
 		b = append(b, s...)

@@ -1,0 +1,218 @@
+package tts
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"repartee/tts/audio"
+	"repartee/tts/espeak"
+	"repartee/tts/text"
+	"repartee/tts/voice"
+)
+
+// phonemizer is what a Service needs of espeak-ng.
+type phonemizer interface {
+	Phonemes(ctx context.Context, language string, segments ...string) ([]string, error)
+	Close()
+}
+
+// resident is a loaded voice with what its language needs.
+type resident struct {
+	name  string
+	voice voice.Voice
+	info  voice.Info
+	text  *text.Normaliser
+	gain  float32
+}
+
+// warmUp holds sounds of several lengths: they are spoken once at load, so that
+// memory is there and the loudness is known when the first request comes.
+var warmUp = []string{
+	"həlˈoʊ wˈɜːld.",
+	"ðə kwˈɪk bɹˈaʊn fˈɑːks dʒˈʌmps ˌoʊvɚ ðə lˈeɪzi dˈɑːɡ, ænd ðɛn ˈoʊvɚ ðə hˈaɪ stˈoʊn wˈɔːl.",
+}
+
+// Every voice is brought to the same loudness, within bounds.
+const (
+	wantedRMS        = 0.12
+	minGain, maxGain = 0.25, 4
+)
+
+func newResident(ctx context.Context, name string, v voice.Voice) (*resident, error) {
+	r := &resident{name: name, voice: v, info: v.Info(), gain: 1}
+	r.text = text.NewNormaliser(r.info.Language)
+	var all []float32
+	for _, units := range warmUp {
+		if r.info.Characters {
+			units = "hello world, how are you today."
+		}
+		u := voice.Utterance{Units: units, Speed: 1}
+		_, err := v.Speak(ctx, u, func(_ context.Context, f func() error) error { return f() }, func(s []float32) error {
+			all = append(all, s...)
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("tts: warming voice %q: %w", name, err)
+		}
+	}
+	if rms, _ := audio.Loudness(all, r.info.SampleRate); rms > 0 {
+		r.gain = float32(min(max(wantedRMS/rms, minGain), maxGain))
+	}
+	return r, nil
+}
+
+// describe gives the voice as the API shows it.
+func (r *resident) describe() Voice {
+	return Voice{
+		Name: r.name, Family: r.info.Family, Language: r.info.Language, SampleRate: r.info.SampleRate,
+		Licence: r.info.Licence, Speakers: r.info.Speakers, Device: r.info.Device,
+	}
+}
+
+// speaker finds a speaker by name or number.
+func (r *resident) speaker(name string) (int, error) {
+	if name == "" {
+		return 0, nil
+	}
+	for i, s := range r.info.Speakers {
+		if s == name || fmt.Sprint(i) == name {
+			return i, nil
+		}
+	}
+	if len(r.info.Speakers) == 0 {
+		return 0, &FieldError{"speaker", fmt.Sprintf("voice %q has one speaker only", r.name)}
+	}
+	return 0, &FieldError{"speaker", fmt.Sprintf("voice %q has no speaker %q; there are: %s", r.name, name, strings.Join(r.info.Speakers, ", "))}
+}
+
+// line is what is said in one inference.
+type line struct {
+	text  string // as written; empty for the later parts of a piece that was cut
+	units string
+	pause time.Duration // behind it, when pauses are natural
+	more  bool          // the text goes on in the next line
+}
+
+// pauses behind a piece by its end.
+var pauses = map[text.End]time.Duration{
+	text.EndCut:       30 * time.Millisecond,
+	text.EndComma:     140 * time.Millisecond,
+	text.EndClause:    200 * time.Millisecond,
+	text.EndSentence:  330 * time.Millisecond,
+	text.EndParagraph: 550 * time.Millisecond,
+}
+
+// lines turns a piece of text into what the voice reads. The result is empty
+// when there is nothing to say.
+func (r *resident) lines(ctx context.Context, ph phonemizer, p text.Piece) ([]line, error) {
+	spoken := r.text.Normalise(p.Text)
+	segs := text.Segments(spoken)
+	if len(segs) == 0 {
+		return nil, nil
+	}
+	units := make([]string, len(segs))
+	for i, s := range segs {
+		units[i] = s.Text
+	}
+	if !r.info.Characters {
+		var err error
+		if units, err = ph.Phonemes(ctx, r.info.Espeak, short(units)...); err != nil {
+			return nil, err
+		}
+	}
+	var b strings.Builder
+	for i, u := range units {
+		if u = strings.TrimSpace(u); u == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(u)
+		mark := rune(0)
+		if i < len(segs) {
+			mark = segs[i].Mark
+		}
+		if mark == 0 && i == len(units)-1 {
+			switch p.End {
+			case text.EndSentence, text.EndParagraph:
+				mark = '.'
+			case text.EndComma:
+				mark = ','
+			}
+		}
+		if mark == '…' {
+			mark = '.'
+		}
+		if mark != 0 {
+			b.WriteRune(mark)
+		}
+	}
+	if b.Len() == 0 {
+		return nil, nil
+	}
+	parts := cutUnits(b.String(), r.info.MaxUnits)
+	out := make([]line, len(parts))
+	for i, u := range parts {
+		out[i] = line{units: u, more: i < len(parts)-1, pause: pauses[text.EndCut]}
+		if strings.HasSuffix(u, ",") {
+			out[i].pause = pauses[text.EndComma]
+		}
+	}
+	out[0].text = p.Text
+	out[len(out)-1].pause = pauses[p.End]
+	return out, nil
+}
+
+// short bounds the segments to what the phonemizer takes.
+func short(segs []string) []string {
+	for i, s := range segs {
+		if len(s) > espeak.MaxSegment {
+			n := espeak.MaxSegment
+			for !utf8.RuneStart(s[n]) {
+				n--
+			}
+			segs[i] = s[:n]
+		}
+	}
+	return segs
+}
+
+// cutUnits cuts phonemes into runs of at most limit code points: behind the
+// last mark of the second half, else between words, else where it must be.
+func cutUnits(units string, limit int) []string {
+	var out []string
+	for utf8.RuneCountInString(units) > limit {
+		mark, space, end, n := 0, 0, 0, 0
+		for i, r := range units {
+			if n == limit {
+				break
+			}
+			n++
+			end = i + utf8.RuneLen(r)
+			switch {
+			case strings.ContainsRune(",;:.!?", r) && n > limit/3:
+				mark = end
+			case r == ' ' && n > limit/2:
+				space = end
+			}
+		}
+		at := end
+		if mark > 0 {
+			at = mark
+		} else if space > 0 {
+			at = space
+		}
+		if s := strings.TrimSpace(units[:at]); s != "" {
+			out = append(out, s)
+		}
+		units = strings.TrimSpace(units[at:])
+	}
+	if units != "" {
+		out = append(out, units)
+	}
+	return out
+}
