@@ -25,14 +25,14 @@ var inner = map[string]string{
 	"para": "paragraph", "ed": "edition", "eds": "editors", "op": "opus", "resp": "respectively", "tel": "telephone",
 	"jan": "January", "feb": "February", "mar": "March", "apr": "April", "jun": "June", "jul": "July",
 	"aug": "August", "sep": "September", "sept": "September", "oct": "October", "nov": "November", "dec": "December",
-	"ave": "avenue", "dept": "department", "univ": "university", "est": "established", "min": "minimum", "max": "maximum",
+	"dept": "department", "univ": "university", "est": "established", "min": "minimum", "max": "maximum",
 	"avg": "average", "temp": "temperature", "w/o": "without", "a.k.a": "also known as",
 }
 
 // last may end a sentence as well as stand inside one.
 var last = map[string]string{
 	"etc": "et cetera", "inc": "incorporated", "ltd": "limited", "co": "company", "corp": "corporation", "bros": "brothers",
-	"jr": "junior", "sr": "senior", "blvd": "boulevard", "rd": "road", "hwy": "highway", "apt": "apartment",
+	"jr": "junior", "sr": "senior", "blvd": "boulevard", "rd": "road", "hwy": "highway", "ave": "avenue", "apt": "apartment",
 	"assn": "association", "al": "al",
 }
 
@@ -72,7 +72,7 @@ func notTheEnd(before string, follow rune, rest string) bool {
 // it is one unless a number follows.
 func isWord(low string) bool {
 	switch low {
-	case "mar", "jun", "art", "ed", "est", "min", "max", "sec", "dec", "fig", "p", "v", "op", "ave", "temp", "no", "ch", "para", "tel":
+	case "mar", "jun", "art", "ed", "est", "min", "max", "sec", "dec", "fig", "p", "v", "op", "temp", "no", "ch", "para", "tel":
 		return true
 	}
 	return false

@@ -43,6 +43,8 @@ func month(s string) string {
 	return ""
 }
 
+var dayNames = map[string]string{"Mon": "Monday", "Tue": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday"}
+
 func validDay(d string) bool {
 	d = strings.TrimLeft(d, "0")
 	return len(d) == 1 || len(d) == 2 && d <= "31"
@@ -148,6 +150,11 @@ func fraction(a, b string) string {
 	return Cardinal(a) + " " + name
 }
 
+// weekdays are a range of days.
+var weekdays = rule{"-–", regexp.MustCompile(`\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\.?\s?[-–]\s?(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b`), func(g []string) string {
+	return dayNames[g[1][:3]] + " to " + dayNames[g[2][:3]]
+}}
+
 // rules come first: what is more than a plain number.
 var rules = []rule{
 	// dates
@@ -174,15 +181,20 @@ var rules = []rule{
 		}
 		return w
 	}},
-	{"", regexp.MustCompile(`\b(\d{1,2})(?:st|nd|rd|th)?(?:\s+of)?\s+(` + months + `)\b\.?(?:,?\s+(\d{4})\b)?`), func(g []string) string {
-		if !validDay(g[1]) || g[2] == "May" && g[3] == "" && !strings.Contains(g[0], " of") && strings.HasSuffix(g[0], ".") {
+	{"", regexp.MustCompile(`(?:\b[Tt]he )?\b(\d{1,2})(?:st|nd|rd|th)?(?:\s+of)?\s+(` + months + `)\b(\.?)(?:,?\s+(\d{4})\b)?`), func(g []string) string {
+		name := month(g[2])
+		if !validDay(g[1]) || g[2] == "May" && g[3] != "" && !strings.Contains(g[0], " of") {
 			return g[0]
 		}
-		w := "the " + Ordinal(g[1]) + " of " + month(g[2])
-		if g[3] != "" {
-			w += ", " + Year(g[3])
-		} else if strings.HasSuffix(g[0], ".") && len(g[2]) > 4 {
-			w += "."
+		w := "the " + Ordinal(g[1]) + " of " + name
+		if g[0][0] == 'T' {
+			w = "T" + w[1:]
+		}
+		switch {
+		case g[4] != "":
+			w += ", " + Year(g[4])
+		case g[2] == name:
+			w += g[3]
 		}
 		return w
 	}},
@@ -224,6 +236,9 @@ var rules = []rule{
 	{"$£€¥₹₽₩₿", regexp.MustCompile(`(-|−)?(US\$|A\$|C\$|[$£€¥₹₽₩₿])\s?` + number + `(?:\s?(thousand|million|billion|trillion|bn|mn|tn|[kKmMbBT])\b)?(?:\s?[-–]\s?[$£€¥]?` + number + `(?:\s?(thousand|million|billion|trillion|bn|mn|tn|[kKmMbBT])\b)?)?`), func(g []string) string {
 		w := money(g[2], g[3], g[4])
 		if g[5] != "" {
+			if g[4] == "" && !strings.Contains(g[3]+g[5], ".") {
+				w = Decimal(g[3])
+			}
 			w += " to " + money(g[2], g[5], g[6])
 		}
 		if g[1] != "" {
@@ -236,15 +251,29 @@ var rules = []rule{
 	{"", regexp.MustCompile(`\b(USD|EUR|GBP|JPY|CHF)\s?` + number + `\b`), func(g []string) string { return money(g[1], g[2], "") }},
 	{"¢", regexp.MustCompile(number + `\s?¢`), func(g []string) string { return Decimal(g[1]) + " " + centWord(g[1]) }},
 	// percent, mathematics
-	{"%", regexp.MustCompile(number + `\s?[-–]\s?` + number + `\s?%`), func(g []string) string { return Decimal(g[1]) + " to " + Decimal(g[2]) + " percent" }},
+	{"%", regexp.MustCompile(number + `\s?%?\s?[-–]\s?` + number + `\s?%`), func(g []string) string { return Decimal(g[1]) + " to " + Decimal(g[2]) + " percent" }},
 	{"%", regexp.MustCompile(`(^|[\s(])([+-]?)` + number + `\s?%`), func(g []string) string { return g[1] + signed(g[2]+g[3]) + " percent" }},
 	{"eE", regexp.MustCompile(`\b(\d+(?:\.\d+)?)[eE]([+-]?)(\d+)\b`), func(g []string) string {
 		return Decimal(g[1]) + " times ten" + power(strings.TrimPrefix(g[2], "+")+g[3])
 	}},
 	{"^", regexp.MustCompile(`(\w)\s?\^\s?\{?(-?\d+)\}?`), func(g []string) string { return g[1] + power(g[2]) }},
+	{"~≈", regexp.MustCompile(`[~≈]\s?(\d)`), func(g []string) string { return "about " + g[1] }},
+	{"x×", regexp.MustCompile(`\b(\d{3,4})\s?[x×]\s?(\d{3,4})\b`), func(g []string) string { return Year(g[1]) + " by " + Year(g[2]) }},
+	{"", regexp.MustCompile(`(?i)\b(call|dial|ring) (\d{3})\b`), func(g []string) string { return g[1] + " " + Digits(g[2]) }},
+	// decades
+	{"s", regexp.MustCompile(`\b(10{2,9})s\b`), func(g []string) string {
+		w := strings.Fields(Cardinal(g[1]))
+		return strings.TrimPrefix(strings.Join(w[:len(w)-1], " ")+" ", "one ") + plural(w[len(w)-1])
+	}},
+	{"s", regexp.MustCompile(`\b((?:1[1-9]|20)\d)0'?s\b`), func(g []string) string { return plural(Year(g[1] + "0")) }},
+	{"s", regexp.MustCompile(`(?:'|\b)([2-9])0s\b`), func(g []string) string { return plural(tens[g[1][0]-'0']) }},
 	// units; the longest name wins because the word must end
-	{"'\"", regexp.MustCompile(`\b(\d{1,2})'\s?(\d{1,2})(?:"|''|\b)`), func(g []string) string {
-		return Cardinal(g[1]) + " " + unitName("ft", g[1]) + " " + Cardinal(g[2])
+	{"'f", regexp.MustCompile(`\b(\d{1,2})(?:\s?ft\.?\s?|'\s?)(\d{1,2})(?:("|''|\s?in\b)|\b)`), func(g []string) string {
+		w := Cardinal(g[1]) + " " + unitName("ft", g[1]) + " " + Cardinal(g[2])
+		if strings.Contains(g[3], "in") {
+			w += " " + unitName("in", g[2])
+		}
+		return w
 	}},
 	{"", regexp.MustCompile(`(^|[\s(~≈<>=,/])([+-]?)` + number + `(?:\s?(?:[-–]|to)\s?` + number + `)?[\s-]?(` + unitNames(false) + `)(?:$|([^\w²³°/]))`), unit},
 	{"", regexp.MustCompile(`(^|[\s(~≈<>=,/])([+-]?)` + number + `(?:\s?[-–]\s?` + number + `)?(` + unitNames(true) + `)(?:$|([^\w²³°/]))`), unit},
@@ -261,20 +290,23 @@ var plainRules = []rule{
 		return Cardinal(g[1]) + " and " + strings.Replace(fraction(g[2], g[3]), "one ", "a ", 1)
 	}},
 	{"/", regexp.MustCompile(`\b(\d{1,3})/(\d{1,3})\b`), func(g []string) string { return fraction(g[1], g[2]) }},
+	{"×", regexp.MustCompile(`(\d)\s×\s(\d)`), func(g []string) string { return g[1] + " times " + g[2] }},
 	{"x×", regexp.MustCompile(`(\d)\s?[x×]\s?(\d)`), func(g []string) string { return g[1] + " by " + g[2] }},
 	{"x×", regexp.MustCompile(`\b(\d+(?:\.\d+)?)\s?[x×](\s|[.,;:!?]|$)`), func(g []string) string { return Decimal(g[1]) + " times" + g[2] }},
 	{"-–", regexp.MustCompile(`\b((?:1[1-9]|20)\d{2})\s?[-–]\s?((?:1[1-9]|20)\d{2}|\d{2})\b`), func(g []string) string { return Year(g[1]) + " to " + Year(g[2]) }},
-	{"s", regexp.MustCompile(`\b((?:1[1-9]|20)\d)0'?s\b`), func(g []string) string { return plural(Year(g[1] + "0")) }},
-	{"s", regexp.MustCompile(`'?\b([2-9])0'?s\b`), func(g []string) string { return plural(tens[g[1][0]-'0']) }},
 	{"'", regexp.MustCompile(`'(\d{2})\b`), func(g []string) string { return Cardinal(g[1]) }},
 	{"", regexp.MustCompile(`\b(\d{1,3}(?:,\d{3})+|\d+)(st|nd|rd|th|ST|ND|RD|TH)\b`), func(g []string) string { return Ordinal(strings.ReplaceAll(g[1], ",", "")) }},
-	{"", regexp.MustCompile(`(?i)\b(in|since|by|from|until|till|before|after|around|circa|year|early|mid|late|of|summer|winter|spring|autumn|fall|during|to|and|between|class of|copyright|©|\() ?(?:the year )?((?:1[1-9]|20)\d{2})(\)|\s|[.,;:!?]|$)(` + notYear + `)?`), func(g []string) string {
+	{"", regexp.MustCompile(`(?i)(©|\b(?:in|since|by|from|until|till|before|after|around|circa|year|early|mid|late|of|summer|winter|spring|autumn|fall|during|to|and|between|class of|copyright|[QH][1-4]|FY|al\.?)) ?(?:the year )?((?:1\d|20)\d{2})(\)|\s|[.,;:!?]|$)(` + notYear + `)?`), func(g []string) string {
 		if g[4] != "" {
 			return g[0]
 		}
-		return strings.Replace(g[0], g[2], Year(g[2]), 1)
+		return strings.Replace(g[0], g[2], " "+Year(g[2]), 1)
 	}},
+	{"", regexp.MustCompile(`\(((?:1\d|20)\d{2})\)`), func(g []string) string { return "(" + Year(g[1]) + ")" }},
+	{"", regexp.MustCompile(`(^|[\s(])((?:19\d|20[1-9])\d)([.,;:!?)]|$)`), func(g []string) string { return g[1] + Year(g[2]) + g[3] }},
 	{"#№", regexp.MustCompile(`(^|\s)[#№]\s?(\d+)\b`), func(g []string) string { return g[1] + "number " + Cardinal(g[2]) }},
+	{"-", regexp.MustCompile(`(\d|\b[a-z]|\))\s+-\s+(\d|[a-z]\b|\()`), func(g []string) string { return g[1] + " minus " + g[2] }},
+	{"/÷", regexp.MustCompile(`(\d)\s+[/÷]\s+(\d)`), func(g []string) string { return g[1] + " divided by " + g[2] }},
 	{"-–", regexp.MustCompile(`\b(\d+(?:\.\d+)?)\s?[-–]\s?(\d+(?:\.\d+)?)\b`), func(g []string) string { return Decimal(g[1]) + " to " + Decimal(g[2]) }},
 	{":", regexp.MustCompile(`\b(\d{1,3}):(\d{1,3})\b`), func(g []string) string { return Cardinal(g[1]) + " to " + Cardinal(g[2]) }},
 	{"kKM", regexp.MustCompile(`\b(\d+(?:\.\d+)?)([kKMB])\b`), func(g []string) string { return Decimal(g[1]) + " " + magnitudes[g[2]] }},
@@ -334,7 +366,7 @@ func unit(g []string) string {
 func unitNames(single bool) string {
 	var names []string
 	for u := range units {
-		if (len([]rune(u)) == 1 && u != "°" && u != "Ω") == single {
+		if (u == "in" || len([]rune(u)) == 1 && !strings.Contains("°ΩmgLlWVsh", u)) == single {
 			names = append(names, regexp.QuoteMeta(u))
 		}
 	}

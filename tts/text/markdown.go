@@ -16,7 +16,7 @@ var (
 	mdLead    = regexp.MustCompile(`^\s*(?:>\s*)*(?:#{1,6}\s+|[-*+]\s+(?:\[[ xX]\]\s+)?|\|\s*)?`)
 	mdNumber  = regexp.MustCompile(`^\s*(\d{1,3})[.)]\s+`)
 	mdRule    = regexp.MustCompile(`^\s*(?:[-*_=]\s*){3,}$|^[\s|:+-]+$`)
-	htmlTag   = regexp.MustCompile(`</?[a-zA-Z][a-zA-Z0-9]*(?:\s+[^<>]*)?/?>|<!--.*?-->`)
+	htmlTag   = regexp.MustCompile(`(?i)</?(?:a|b|i|u|s|p|q|br|hr|em|strong|code|pre|span|div|h[1-6]|ul|ol|li|dl|dt|dd|table|thead|tbody|tr|td|th|img|sub|sup|blockquote|small|kbd|del|ins|mark|cite|abbr|font|center|section|article|details|summary|think)(?:\s+[a-z-]+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+))*\s*/?>|<!--.*?-->`)
 	htmlNamed = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quot;", `"`, "&#39;", "'", "&apos;", "'", "&nbsp;", " ")
 )
 

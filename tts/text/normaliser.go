@@ -33,13 +33,21 @@ func (n *Normaliser) Normalise(s string) string {
 	if strings.ContainsAny(s, ":@.") {
 		s = addresses(s)
 	}
+	s = operators.Replace(s)
 	if hasDigit(s) {
+		for k, v := range fixed {
+			s = replaceWord(s, k, v)
+		}
 		s = n.digits(s)
 	}
 	s = abbreviate(s)
 	s = names(s)
 	return squeeze(speakSymbols(s))
 }
+
+// operators are marks of several characters.
+var operators = strings.NewReplacer("->", " to ", "=>", " gives ", ">=", " is at least ", "<=", " is at most ", "!=", " is not equal to ",
+	"==", " equals ", "&&", " and ", "||", " or ", "+/-", "±", "...", "…", " -- ", ", ", " --- ", ", ")
 
 func hasDigit(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r >= '0' && r <= '9' || symbolNames[r] != "" && r > 0x7f || isScript(r) })
@@ -77,6 +85,7 @@ func speakSymbols(s string) string {
 		return rs[i]
 	}
 	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	quoted := false // inside single quotes
 	for i, r := range rs {
 		p, q := at(i-1), at(i+1)
 		switch {
@@ -107,10 +116,13 @@ func speakSymbols(s string) string {
 		case r == '"' || r == '[' || r == ']' || r == '{' || r == '}' || r == '`' || r == '‹' || r == '›':
 			b.WriteByte(' ')
 		case r == '\'':
-			if word(p) || word(q) && !unicode.IsSpace(p) {
+			if word(p) && (word(q) || !quoted) {
 				b.WriteRune(r)
 			} else if word(q) {
+				quoted = true
 				b.WriteByte(' ')
+			} else {
+				quoted = false
 			}
 		default:
 			b.WriteRune(r)

@@ -31,6 +31,9 @@ const (
 	hardLimit = 400
 	// firstSoft lets the first piece of an eager text end at a clause mark.
 	firstSoft = 24
+	// longFirst is when a first sentence, known to its end, is long enough to
+	// be begun before its end.
+	longFirst = 140
 )
 
 // Splitter cuts a stream of text into pieces. The zero value is ready; it is
@@ -88,6 +91,7 @@ func (s *Splitter) Next() (Piece, bool) {
 func (s *Splitter) border() (at int, end End, ok bool) {
 	b := s.buf
 	comma, clause, space := 0, 0, 0 // the last possible borders seen
+	early, earlyEnd := 0, EndCut    // the first one worth taking
 	cut := func() (int, End, bool) {
 		switch {
 		case clause > hardLimit/4:
@@ -105,6 +109,9 @@ func (s *Splitter) border() (at int, end End, ok bool) {
 	}
 	lineStart := 0
 	for i := 0; i < len(b); {
+		if early > 0 && i >= longFirst {
+			return early, earlyEnd, true
+		}
 		if i >= hardLimit {
 			return cut()
 		}
@@ -143,8 +150,14 @@ func (s *Splitter) border() (at int, end End, ok bool) {
 			if e == EndComma {
 				comma = stop
 			}
-			if e > EndCut && (stop >= softLimit || s.Eager && s.given == 0 && stop >= firstSoft && roomBehind(b[stop:])) {
+			if e > EndCut && stop >= softLimit {
 				return stop, e, true
+			}
+			if e > EndCut && early == 0 && s.Eager && s.given == 0 && stop >= firstSoft && roomBehind(b[stop:]) {
+				if !s.flushed { // nobody knows how long the sentence gets
+					return stop, e, true
+				}
+				early, earlyEnd = stop, e
 			}
 			if stop > next {
 				next = stop
@@ -198,7 +211,10 @@ func (s *Splitter) mark(b string, i int, r rune) (e End, stop int, known bool) {
 		if s.flushed {
 			return EndParagraph, stop, true
 		}
-		return 0, 0, wide && false
+		return 0, 0, false
+	}
+	if !s.flushed && !utf8.FullRuneInString(b[stop:]) {
+		return 0, 0, false
 	}
 	c, n := utf8.DecodeRuneInString(b[stop:])
 	if wide {
@@ -229,9 +245,16 @@ func (s *Splitter) mark(b string, i int, r rune) (e End, stop int, known bool) {
 		}
 		return EndSentence, stop, true
 	}
-	follow, _ := utf8.DecodeRuneInString(strings.TrimLeft(rest, "\"'“‘([*_`"))
+	word := strings.TrimLeft(rest, "\"'“‘([*_`")
+	if !s.flushed && !utf8.FullRuneInString(word) {
+		return 0, 0, false
+	}
+	follow, _ := utf8.DecodeRuneInString(word)
 	if unicode.IsLower(follow) {
 		return EndCut, stop, true
+	}
+	if !s.flushed && strings.Contains(lastWord(b[:i]), ".") && !strings.ContainsAny(rest, " \n") && len(rest) < 16 {
+		return 0, 0, false // the next word says whether "U.S." goes on
 	}
 	if stop-i == 1 && (notTheEnd(b[:i], follow, rest) || isListNumber(b[:i])) {
 		return EndCut, stop, true

@@ -38,7 +38,7 @@ func isEmoji(r rune) bool {
 func tidy(s string) string {
 	plain := true
 	for i := range len(s) {
-		if s[i] >= 0x80 || s[i] < ' ' {
+		if s[i] >= 0x7f || s[i] < ' ' {
 			plain = false
 			break
 		}

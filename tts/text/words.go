@@ -9,8 +9,8 @@ import (
 var (
 	reAbbr   = regexp.MustCompile(`\b([A-Za-z]+(?:\.[A-Za-z]+)*|w/o|a\.k\.a)\.`)
 	reStreet = regexp.MustCompile(`\b([A-Z][a-z]+|\w+(?:st|nd|rd|th)) St\b\.?`)
-	reDrive  = regexp.MustCompile(`\b([A-Z][a-z]+) Dr\b\.?(\s*(?:$|[,.;]))`)
-	reWith   = regexp.MustCompile(`\bw/(o)?\b\s?`)
+	reDrive  = regexp.MustCompile(`\b([A-Z][a-z]+) Dr\.?(\s*(?:$|[,;])|\s+[a-z])`)
+	reWith   = regexp.MustCompile(`\bw/(?:o\b)?\s?`)
 	rePer    = regexp.MustCompile(`\b(miles|metres|meters|kilometres|kilometers|feet|litres|requests|tokens|frames|bytes|bits|times|dollars|pounds|euros|items|words)\s*/\s*(second|minute|hour|day|week|month|year|sec|min|s|h)\b`)
 	reEither = regexp.MustCompile(`\b(and/or|he/she|his/her|him/her|s/he)\b`)
 	reRegnal = regexp.MustCompile(`\b(Henry|Louis|George|Edward|William|Charles|James|Elizabeth|Richard|Philip|Pope|John|Paul|Benedict|Pius|Leo|Napoleon|Frederick|Nicholas|Alexander|Catherine|Ivan|Gregory|Innocent|Clement|Robert|David) ([IVX]{1,6})\b`)
@@ -19,6 +19,7 @@ var (
 
 // abbreviate writes out the abbreviations that a full stop marks.
 func abbreviate(s string) string {
+	s = weekdays.apply(s)
 	if strings.Contains(s, "w/") {
 		s = reWith.ReplaceAllStringFunc(s, func(m string) string {
 			if strings.HasPrefix(m, "w/o") {
@@ -53,6 +54,9 @@ func abbreviate(s string) string {
 		g := reBareTitle.FindStringSubmatch(m)
 		return titles[strings.ToLower(g[1])] + " " + g[2]
 	})
+	if strings.Contains(s, " vs ") {
+		s = strings.ReplaceAll(s, " vs ", " versus ")
+	}
 	if strings.IndexByte(s, '.') < 0 {
 		return s
 	}
@@ -128,11 +132,15 @@ func digitWordFollows(rest string) bool {
 var said = map[string]string{
 	"ONNX": "onyx", "cgo": "see go", "GGUF": "G.G.U.F", "llama.cpp": "llama see plus plus", "kHz": "kilohertz", "iOS": "eye O.S",
 	"macOS": "mac O.S", "PostgreSQL": "postgres Q.L", "MySQL": "my S.Q.L", "SQLite": "S.Q. light", "nginx": "engine X", "OAuth": "oh auth",
-	"GitHub": "git hub", "YouTube": "you tube", "WiFi": "why fy", "Wi-Fi": "why fy", "eBay": "ebay", "PhD": "P.H.D", "Ph.D": "P.H.D",
+	"GitHub": "git hub", "YouTube": "you tube", "iPhone": "eye phone", "iPad": "eye pad", "iPhones": "eye phones", "WiFi": "why fy", "Wi-Fi": "why fy", "eBay": "ebay", "PhD": "P.H.D", "Ph.D": "P.H.D",
 	"C++": "see plus plus", "C#": "see sharp", "F#": "eff sharp", ".NET": "dot net", "HuggingFace": "hugging face",
 	"WebSocket": "web socket", "JavaScript": "java script", "TypeScript": "type script", "OpenAI": "open A.I", "ChatGPT": "chat G.P.T",
-	"R&B": "R and B", "Q&A": "Q and A", "R&D": "R and D", "AT&T": "A.T and T", "24/7": "twenty-four seven", "9/11": "nine eleven",
+	"R&B": "R and B", "Q&A": "Q and A", "R&D": "R and D", "AT&T": "A.T and T",
 }
+
+// fixed are figures that are said in a way of their own.
+var fixed = map[string]string{"24/7": "twenty-four seven", "9/11": "nine eleven", "50/50": "fifty-fifty", "20/20": "twenty twenty",
+	"4x4": "four by four"}
 
 var reCamel = regexp.MustCompile(`\b[a-z]+(?:[A-Z][a-z]+)+\b|\b(?:[A-Z][a-z]+){2,}\b`)
 
