@@ -284,11 +284,11 @@ func (s *Splitter) newline(b string, lineStart, i int) (e End, known bool) {
 	if rest[0] == '\n' {
 		return EndParagraph, true
 	}
-	if len(rest) < 4 && !s.flushed && strings.ContainsRune("-*+#>`~|0123456789•", rune(rest[0])) {
+	if len(rest) < 8 && !s.flushed && strings.ContainsRune("-*+#>`~|0123456789•", rune(rest[0])) {
 		return 0, false
 	}
 	next, _, _ := strings.Cut(rest, "\n")
-	if isHeading(next) || isListItem(next) || isRow(next) || strings.HasPrefix(next, "```") || strings.HasPrefix(next, "~~~") {
+	if isHeading(next) || isListItem(next) || next[0] == '|' || strings.HasPrefix(next, "```") || strings.HasPrefix(next, "~~~") {
 		return EndParagraph, true
 	}
 	return EndCut, true

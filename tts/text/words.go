@@ -113,7 +113,10 @@ func digitWordFollows(rest string) bool {
 	if unicode.IsDigit(rune(w[0])) {
 		return true
 	}
-	w = strings.FieldsFunc(w, func(r rune) bool { return !unicode.IsLetter(r) })[0:1:1][0]
+	end := strings.IndexFunc(w, func(r rune) bool { return !unicode.IsLetter(r) })
+	if end >= 0 {
+		w = w[:end]
+	}
 	for _, o := range ones {
 		if w == o {
 			return true
