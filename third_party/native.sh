@@ -17,6 +17,11 @@ lib=$cache/native/llama-$llama
 out=$cache/native/$own
 jobs=${JOBS:-$(nproc)}
 
+# One build at a time: two checkouts may share the cache.
+mkdir -p "$cache/native"
+exec 9>"$cache/native/.lock"
+flock -n 9 || { echo "native: waiting for another build to end" >&2; flock 9; }
+
 if [ ! -e "$lib/ok" ]; then
   echo "native: llama.cpp for this machine (minutes, once) -> $lib" >&2
   build=$cache/native/.build-$llama
