@@ -98,7 +98,11 @@ func (r *runner) oneStart(ctx context.Context, start, of int) (err error) {
 		}
 	}()
 	for _, s := range r.sides {
-		r.say("start %d of %d: %s …", start+1, of, s.Label)
+		name := s.Label
+		if name == "" {
+			name = "a server"
+		}
+		r.say("start %d of %d: %s …", start+1, of, name)
 		if err := s.up(ctx, r.Workload); err != nil {
 			r.say("\n")
 			return err
@@ -154,6 +158,10 @@ func (s *side) up(ctx context.Context, w Workload) error {
 	if err := s.target.Probe(ctx, w.Kind != "tts"); err != nil {
 		return err
 	}
+	if s.Label == "" {
+		s.Label = string(s.target.Kind)
+	}
+	s.target.Label = s.Label
 	if w.Kind == "tts" || w.Kind == "mixed" {
 		s.target.FindSpeech(ctx)
 	}
