@@ -25,7 +25,7 @@ type chatCmd struct {
 
 // Run chats on the terminal.
 func (c *chatCmd) Run(ctx context.Context, con *console) error {
-	set, err := c.load(con)
+	set, err := c.loadModels(con)
 	if err != nil {
 		return err
 	}
