@@ -127,6 +127,10 @@ func (f *benchFlags) run(ctx context.Context, con *console, kind, name string) e
 			Temperature: f.Temperature, Format: f.Format, Reference: f.Reference,
 		},
 	}
+	if file, ok := con.err.(*os.File); ok {
+		info, err := file.Stat()
+		plan.Live = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
 	if f.Quiet {
 		plan.Progress = io.Discard
 	}

@@ -84,7 +84,7 @@ func probeModel(c *check) {
 // probeVoice speaks a word with the default voice.
 func probeVoice(ctx context.Context, c *check) {
 	began := time.Now()
-	service, err := (&voiceFlags{TTSDevice: "auto"}).load(nil)
+	service, err := (&voiceFlags{TTSDevice: "auto"}).loadVoices(nil)
 	if err == nil {
 		defer service.Close()
 		var speech *tts.Speech

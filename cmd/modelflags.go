@@ -46,8 +46,8 @@ func (m *modelFlags) check() error {
 	return nil
 }
 
-// load makes every named model resident; a file named twice is loaded once.
-func (m *modelFlags) load(con *console) (*inference.Set, error) {
+// loadModels makes every named model resident; a file named twice is loaded once.
+func (m *modelFlags) loadModels(con *console) (*inference.Set, error) {
 	return m.loadObserved(con, nil)
 }
 

@@ -51,7 +51,7 @@ func (v *voiceFlags) say(ctx context.Context, con *console, r tts.Request, file 
 		return usagef("output file %q: its extension must be one of mp3, wav, opus, flac, pcm, ulaw", file)
 	}
 	r.Whole = file != "-"
-	service, err := v.load(nil)
+	service, err := v.loadVoices(nil)
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,9 @@ type voiceFlags struct {
 	TTSThreads int     `name:"tts-threads" help:"CPU threads of one speech inference; 0 = physical cores, at most 4." default:"0" placeholder:"N"`
 }
 
-// load makes the voices resident; nil when speech is switched off. busy may be
+// loadVoices makes the voices resident; nil when speech is switched off. busy may be
 // nil.
-func (v *voiceFlags) load(busy func(bool)) (*tts.Service, error) {
+func (v *voiceFlags) loadVoices(busy func(bool)) (*tts.Service, error) {
 	voices := v.Voice
 	if len(voices) == 0 {
 		def := catalog.Default(catalog.Voice)

@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"repartee/supply"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"repartee": func() { os.Exit(Main(os.Args[1:])) },
+	})
+}
+
+// TestScripts runs the command line as a user would: each script in
+// testdata/script is a shell-like session with its own empty cache.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("REPARTEE_CACHE", filepath.Join(env.WorkDir, "cache"))
+			if os.Getenv("REPARTEE_E2E") != "" {
+				env.Setenv("REAL_CACHE", supply.Dir())
+			}
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "e2e" { // the real model, voice and libraries are here
+				return os.Getenv("REPARTEE_E2E") != "", nil
+			}
+			return false, errors.New("unknown condition " + cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "oneline": oneline, "isjson": isJSON, "listening": listening, "get": get,
+		},
+	})
+}
+
+// exits CODE PROGRAM ARG…: the program ends with exactly that code; its output
+// goes to the files out and err.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARG…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%q: %v", args[1:], err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("out"), []byte(ts.ReadFile("stdout")), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs("err"), []byte(ts.ReadFile("stderr")), 0o644))
+	if got != want {
+		ts.Fatalf("%q: exit code %d, want %d", args[1:], got, want)
+	}
+}
+
+// oneline FILE: the file holds exactly one line.
+func oneline(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if one := strings.Count(text, "\n") == 1 && strings.HasSuffix(text, "\n"); one == neg {
+		ts.Fatalf("%s is one line = %v, want %v: %q", args[0], one, !neg, text)
+	}
+}
+
+// isjson FILE: the file is one JSON value.
+func isJSON(ts *testscript.TestScript, neg bool, args []string) {
+	var v any
+	if err := json.Unmarshal([]byte(ts.ReadFile(args[0])), &v); (err == nil) == neg {
+		ts.Fatalf("%s: JSON error %v", args[0], err)
+	}
+}
+
+var listeningLine = regexp.MustCompile(`(?m)^listening on (http://\S+)$`)
+
+// listening FILE: waits until the file, a server's stderr, holds the line that
+// says where it listens, and sets $URL.
+func listening(ts *testscript.TestScript, neg bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		b, _ := os.ReadFile(ts.MkAbs(args[0])) // not there yet: asked again
+		if m := listeningLine.FindAllSubmatch(b, -1); len(m) == 1 {
+			ts.Setenv("URL", string(m[0][1]))
+			return
+		}
+	}
+	ts.Fatalf("%s has no line \"listening on …\": %s", args[0], ts.ReadFile(args[0]))
+}
+
+// get STATUS URL: the answer has that status; its body goes to the file out.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	resp, err := http.Get(args[1])
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("out"), body, 0o644))
+	if strconv.Itoa(resp.StatusCode) != args[0] {
+		ts.Fatalf("GET %s = %d, want %s: %s", args[1], resp.StatusCode, args[0], body)
+	}
+}

@@ -1,0 +1,151 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"repartee/dialogue"
+	"repartee/inference"
+	"repartee/server"
+	"repartee/server/metrics"
+	"repartee/server/native/speech"
+	"repartee/tts"
+)
+
+type serveCmd struct {
+	Listen string `help:"Address of the API; port 0 picks one and prints it." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Admin  string `help:"Second address for pprof and the effective configuration; empty = off. Never expose it." default:"" placeholder:"ADDR"`
+	modelFlags
+	voiceFlags
+	APIKeyFile   string        `name:"api-key-file" help:"File with one API key a line, # comments; without it the API is open." placeholder:"FILE" type:"existingfile"`
+	DrainTimeout time.Duration `help:"How long running streams may go on after SIGTERM. Too short cuts answers, too long holds restarts up." default:"30s" placeholder:"D"`
+	LogFormat    string        `help:"Log lines as text or json." enum:"text,json" default:"text"`
+	LogLevel     string        `help:"debug, info, warn or error; debug has a line a request." enum:"debug,info,warn,error" default:"info"`
+}
+
+// models makes inference.Set what dialogue asks for.
+type models struct{ *inference.Set }
+
+// Engine returns a resident model by name.
+func (m models) Engine(name string) (dialogue.Engine, bool) {
+	e, ok := m.Get(name)
+	return e, ok
+}
+
+// logger sets up slog for the process.
+func (c *serveCmd) logger(con *console) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return usagef("--log-level %q: %v", c.LogLevel, err)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	var h slog.Handler = slog.NewTextHandler(con.err, opts)
+	if c.LogFormat == "json" {
+		h = slog.NewJSONHandler(con.err, opts)
+	}
+	slog.SetDefault(slog.New(h))
+	inference.SetLogger(slog.Default())
+	return nil
+}
+
+// Run serves until a signal.
+func (c *serveCmd) Run(con *console) error {
+	if err := c.logger(con); err != nil {
+		return err
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	var keys []string
+	if c.APIKeyFile != "" {
+		var err error
+		if keys, err = server.ReadKeys(c.APIKeyFile); err != nil {
+			return fmt.Errorf("--api-key-file: %w", err)
+		}
+		if len(keys) == 0 {
+			return usagef("--api-key-file %s: holds no key", c.APIKeyFile)
+		}
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+
+	meter := metrics.New(Version)
+	srv := server.New(server.Config{Keys: keys, Metrics: meter, Version: Version})
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen %s: %w", c.Listen, err)
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(listener) }()
+	stopAdmin, err := c.serveAdmin()
+	if err != nil {
+		return err
+	}
+	defer stopAdmin()
+
+	type loaded struct {
+		set    *inference.Set
+		voices *tts.Service
+		err    error
+	}
+	loading := make(chan loaded, 1)
+	go func() {
+		var l loaded
+		if l.set, l.err = c.loadObserved(con, meter); l.err == nil {
+			l.voices, l.err = c.loadVoices(nil)
+		}
+		loading <- l
+	}()
+	var l loaded
+	select {
+	case l = <-loading:
+	case <-signals:
+		return errors.New("interrupted while loading")
+	case err := <-failed:
+		return err
+	}
+	defer func() {
+		if l.set != nil {
+			l.set.Close()
+		}
+		if l.voices != nil {
+			l.voices.Close()
+		}
+	}()
+	if l.err != nil {
+		return l.err
+	}
+	meter.Watch(l.set)
+	var speaker speech.Speaker
+	if l.voices != nil {
+		speaker = l.voices
+	}
+	srv.SetReady(server.Backends{Dialogue: dialogue.New(models{l.set}), Speaker: speaker, Health: func() []byte { return healthDetail(l.set, l.voices) }})
+	fmt.Fprintf(con.err, "listening on http://%s\n", listener.Addr())
+
+	select {
+	case err := <-failed:
+		return err
+	case s := <-signals:
+		slog.Info("draining", "signal", s.String(), "at_most", c.DrainTimeout.String())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.DrainTimeout)
+	defer cancel()
+	drained := make(chan struct{})
+	go func() { srv.Shutdown(ctx); close(drained) }()
+	select {
+	case <-drained:
+	case s := <-signals:
+		fmt.Fprintf(con.err, "repartee: second signal (%s), stopping now\n", s)
+		os.Exit(0)
+	}
+	return nil
+}

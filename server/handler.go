@@ -1,0 +1,197 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"repartee/dialogue"
+	"repartee/server/openai"
+	"repartee/server/web"
+)
+
+// namespaces gives every key a name of its own that is no secret.
+func namespaces(keys []string) map[string]string {
+	out := map[string]string{}
+	for _, k := range keys {
+		sum := sha256.Sum256([]byte(k))
+		out[k] = hex.EncodeToString(sum[:8])
+	}
+	return out
+}
+
+// handle stands around every request.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	r := web.NewRequest(ctx)
+	r.Watcher, r.Root = s.watcher, s.root
+	r.ID = requestID(ctx)
+	r.Release = func() {}
+	ctx.Response.Header.Set("X-Request-Id", r.ID)
+	ctx.Response.Header.Set("Server-Timing", "queue;dur=0")
+	defer func() {
+		if p := recover(); p != nil {
+			s.cfg.Log.Error("panic in a handler", "path", string(ctx.Path()), "id", r.ID, "panic", p, "stack", string(debug.Stack()))
+			r.Fail(&web.Error{Status: 500, Type: "server_error", Msg: "internal error"})
+			r.Release()
+		}
+	}()
+	s.route(r)
+	if !r.Streaming() {
+		r.Log(ctx.Response.StatusCode())
+		r.Release()
+	}
+}
+
+// requestID takes over a sane X-Request-Id or makes one.
+func requestID(ctx *fasthttp.RequestCtx) string {
+	id := ctx.Request.Header.Peek("X-Request-Id")
+	if len(id) == 0 || len(id) > 128 {
+		return dialogue.NewID()
+	}
+	for _, c := range id {
+		if c <= ' ' || c > '~' {
+			return dialogue.NewID()
+		}
+	}
+	return string(id)
+}
+
+// route answers what needs no work itself and hands work to its dialect.
+func (s *Server) route(r *web.Request) {
+	ctx := r.HTTP
+	path := string(ctx.URI().PathOriginal())
+	if p, err := url.PathUnescape(path); err == nil {
+		path = p
+	}
+	r.Ollama = strings.HasPrefix(path, "/api/")
+	switch path {
+	case "/livez":
+		ctx.SetBodyString("ok\n")
+		return
+	case "/readyz":
+		s.readyz(r)
+		return
+	case "/health":
+		s.health(r)
+		return
+	case "/metrics":
+		s.cfg.Metrics.Write(ctx)
+		return
+	}
+	work := s.find(path)
+	switch {
+	case work == nil && path != "/":
+		r.Fail(web.NotFound("route_not_found", "", "there is no "+path+"; there are: "+routeList))
+		return
+	case work != nil && string(ctx.Method()) == "OPTIONS":
+		ctx.Response.Header.Set("Allow", work.methods)
+		ctx.SetStatusCode(204)
+		return
+	case work != nil && !methodOK(work.methods, string(ctx.Method())):
+		ctx.Response.Header.Set("Allow", work.methods)
+		r.Fail(&web.Error{Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Msg: string(ctx.Method()) + " is not allowed here, only " + work.methods})
+		return
+	case !s.authorize(r):
+		r.Fail(&web.Error{Status: 401, Type: "authentication_error", Code: "invalid_api_key", Msg: "the API key is missing or wrong: send Authorization: Bearer KEY"})
+		return
+	case path == "/":
+		s.index(r)
+		return
+	}
+	d := s.backends.Load()
+	if d == nil {
+		r.Fail(&web.Error{Status: 503, Type: "server_error", Code: "loading", Msg: "the models are still loading", RetryAfter: time.Second})
+		return
+	}
+	if !s.enter() {
+		ctx.SetConnectionClose()
+		r.Fail(&web.Error{Status: 503, Type: "server_error", Code: "draining", Msg: "the server is shutting down", RetryAfter: 5 * time.Second})
+		return
+	}
+	released := false
+	r.Release = func() {
+		if !released {
+			released = true
+			s.running.Done()
+		}
+	}
+	work.do(s, d, r, strings.TrimPrefix(path, work.prefix))
+}
+
+func methodOK(methods, method string) bool {
+	if method == "HEAD" {
+		method = "GET"
+	}
+	for _, m := range strings.Split(methods, ", ") {
+		if m == method {
+			return true
+		}
+	}
+	return false
+}
+
+// authorize checks the key and sets the namespace.
+func (s *Server) authorize(r *web.Request) bool {
+	if len(s.keys) == 0 {
+		return true
+	}
+	key, ok := bytes.CutPrefix(r.HTTP.Request.Header.Peek("Authorization"), []byte("Bearer "))
+	if !ok && string(r.HTTP.Path()) == "/ws" {
+		key = r.HTTP.QueryArgs().Peek("key")
+	}
+	r.Namespace, ok = s.keys[string(bytes.TrimSpace(key))]
+	return ok
+}
+
+// route is a path or prefix with the methods it takes.
+type route struct {
+	prefix, methods string
+	exact           bool
+	do              func(s *Server, d *dialects, r *web.Request, rest string)
+}
+
+var routes = []route{
+	{"/chat", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.native.Chat(r) }},
+	{"/chat/", "GET, DELETE", false, func(_ *Server, d *dialects, r *web.Request, id string) { d.native.Session(r, id) }},
+	{"/tts", "GET, POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.native.TTS(r) }},
+	{"/voices", "GET", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.native.Voices(r) }},
+	{"/ws", "GET", true, func(s *Server, d *dialects, r *web.Request, _ string) { d.native.WebSocket(r, &s.sockets) }},
+	{"/v1/chat/completions", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.openai.Chat(r) }},
+	{"/v1/models", "GET", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.openai.Models(r) }},
+	{"/v1/models/", "GET", false, func(_ *Server, d *dialects, r *web.Request, id string) { d.openai.Model(r, id) }},
+	{"/v1/audio/speech", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { openai.Speech(r, d.Speaker) }},
+}
+
+const routeList = "/chat, /tts, /voices, /ws, /v1/chat/completions, /v1/models, /v1/audio/speech, /health, /livez, /readyz, /metrics"
+
+func (s *Server) find(path string) *route {
+	for i := range routes {
+		if rt := &routes[i]; path == rt.prefix && rt.exact || !rt.exact && strings.HasPrefix(path, rt.prefix) {
+			return rt
+		}
+	}
+	return nil
+}
+
+// broken answers requests that could not even be read.
+func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
+	r := web.NewRequest(ctx)
+	ctx.Response.Header.Set("X-Request-Id", dialogue.NewID())
+	var small *fasthttp.ErrSmallBuffer
+	switch {
+	case errors.As(err, &small):
+		r.Fail(&web.Error{Status: 431, Type: "invalid_request_error", Code: "headers_too_large", Msg: "the request's headers are over 32 KiB"})
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		r.Fail(&web.Error{Status: 413, Type: "invalid_request_error", Code: "body_too_large", Msg: "the body is over 4 MiB"})
+	default:
+		r.Fail(&web.Error{Status: 400, Type: "invalid_request_error", Code: "bad_request", Msg: "the request could not be read: " + err.Error()})
+	}
+	ctx.SetConnectionClose()
+}

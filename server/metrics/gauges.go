@@ -1,0 +1,52 @@
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"repartee/inference"
+)
+
+// engines reads gauges off the engines when they are scraped.
+type engines struct {
+	set *inference.Set
+
+	cells, waiting, running, usage, config *prometheus.Desc
+}
+
+// Watch exports the engines' queues and caches, under our names and under
+// those that Kubernetes inference gateways read from vLLM.
+func (m *Metrics) Watch(set *inference.Set) {
+	m.registry.MustRegister(&engines{
+		set:     set,
+		cells:   prometheus.NewDesc("repartee_kv_cells", "KV cells by tier and state.", []string{"model", "tier", "state"}, nil),
+		waiting: prometheus.NewDesc("vllm:num_requests_waiting", "Requests waiting.", []string{"model_name"}, nil),
+		running: prometheus.NewDesc("vllm:num_requests_running", "Requests running.", []string{"model_name"}, nil),
+		usage:   prometheus.NewDesc("vllm:kv_cache_usage_perc", "Share of KV cells in use, 0 to 1.", []string{"model_name"}, nil),
+		config:  prometheus.NewDesc("vllm:cache_config_info", "KV cache size.", []string{"model_name", "block_size", "num_gpu_blocks"}, nil),
+	})
+}
+
+// Describe lists the gauges.
+func (e *engines) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config} {
+		ch <- d
+	}
+}
+
+// Collect reads the engines.
+func (e *engines) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for _, engine := range e.set.Engines() {
+		s, name := engine.Stats(), engine.Name()
+		gauge(e.cells, float64(s.Cache.Used), name, "primary", "used")
+		gauge(e.cells, float64(s.Cache.Cells), name, "primary", "total")
+		gauge(e.waiting, float64(s.Waiting), name)
+		gauge(e.running, float64(s.Running), name)
+		gauge(e.usage, float64(s.Cache.Used)/float64(max(s.Cache.Cells, 1)), name)
+		gauge(e.config, 1, name, "1", strconv.Itoa(s.Cache.Cells))
+	}
+}

@@ -1,0 +1,407 @@
+package native
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fasthttp/websocket"
+
+	"repartee/dialogue"
+	"repartee/inference"
+	"repartee/server/web"
+	"repartee/tts"
+)
+
+// startBody is the client's start message.
+type startBody struct {
+	Model   string `json:"model"`
+	Voice   string `json:"voice"`
+	System  string `json:"system"`
+	Session string `json:"session"`
+	Speak   bool   `json:"speak"`
+	Audio   struct {
+		Format     string `json:"format"`
+		SampleRate int    `json:"sample_rate"`
+	} `json:"audio"`
+}
+
+// message is any message of a client.
+type message struct {
+	Type    string `json:"type"`
+	Text    string `json:"text"`
+	Replace bool   `json:"replace"`
+	Flush   bool   `json:"flush"`
+	Speak   *bool  `json:"speak"`
+}
+
+// handle acts on one message.
+func (c *socket) handle(data []byte) {
+	var m message
+	if err := web.DecodeBytes(data, &m); err != nil {
+		c.fail(err)
+		return
+	}
+	switch m.Type {
+	case "start":
+		c.restart(data)
+	case "input":
+		if m.Replace {
+			c.input = ""
+		}
+		if len(c.input)+len(m.Text) > maxFrame {
+			c.fail(web.Bad("text", "text: the turn's input is over 1 MiB"))
+			return
+		}
+		c.input += m.Text
+	case "commit":
+		if c.input == "" {
+			c.fail(web.Bad("text", "text: there is no input to commit"))
+			return
+		}
+		body := c.base
+		body.Message, c.input = c.input, ""
+		c.begin(body, c.start.Speak)
+	case "chat":
+		body := c.base
+		if err := web.DecodeBytes(data, &body); err != nil {
+			c.fail(err)
+			return
+		}
+		speak := c.start.Speak
+		if m.Speak != nil {
+			speak = *m.Speak
+		}
+		c.begin(body, speak)
+	case "say":
+		c.sayText(m.Text, m.Flush)
+	case "cancel":
+		c.cancelTurn()
+	default:
+		c.fail(web.Bad("type", "type: %q is none of start, input, commit, chat, say, cancel", m.Type))
+	}
+}
+
+// restart sets the defaults of the conversation.
+func (c *socket) restart(data []byte) {
+	var b startBody
+	if err := web.DecodeBytes(data, &b); err != nil {
+		c.fail(err)
+		return
+	}
+	if _, _, err := c.d.Dialogue.Engine(b.Model, ""); err != nil && b.Model != "" {
+		c.fail(err)
+		return
+	}
+	if b.Speak && c.d.Speaker == nil {
+		c.fail(web.Bad("speak", "speak: this server has no voices"))
+		return
+	}
+	if b.Audio.Format != "" && b.Audio.Format != "pcm" {
+		c.fail(web.Bad("audio.format", "audio.format: only pcm is sent over a WebSocket"))
+		return
+	}
+	c.start = b
+	c.base.Model, c.base.System = b.Model, b.System
+	if b.Session != "" {
+		c.base.Session = b.Session
+	}
+	c.ready()
+}
+
+// ready tells the conversation's settings.
+func (c *socket) ready() {
+	_, model, err := c.d.Dialogue.Engine(c.base.Model, "")
+	if err != nil {
+		model = ""
+	}
+	voice := c.start.Voice
+	if voice == "" && c.d.Speaker != nil {
+		voice = c.d.Speaker.Default()
+	}
+	b := web.AppendString([]byte(`{"type":"ready","session":`), c.base.Session)
+	b = web.AppendString(append(b, `,"model":`...), model)
+	b = web.AppendString(append(b, `,"voice":`...), voice)
+	c.send(append(b, '}'))
+}
+
+// begin starts a turn; one runs at a time, so that a second is refused.
+func (c *socket) begin(body chatBody, speak bool) {
+	if c.d.Dialogue.Models().DefaultName() == "" {
+		c.fail(web.NotFound("model_not_found", "model", "this server has no language model"))
+		return
+	}
+	c.mu.Lock()
+	busy := c.cancel != nil
+	c.mu.Unlock()
+	if busy {
+		c.fail(&web.Error{Status: 409, Type: "invalid_request_error", Code: "busy", Msg: "a turn is running: cancel it first"})
+		return
+	}
+	if c.draining.Load() {
+		c.fail(&web.Error{Status: 503, Type: "server_error", Code: "draining", Msg: "the server is shutting down"})
+		return
+	}
+	turn, err := body.turn(&web.Request{Namespace: c.space, ID: c.id})
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	turn.Fresh = false
+	c.run(func(ctx context.Context, n int) error { return c.answer(ctx, n, turn, speak) })
+}
+
+// run gives f a goroutine and a turn number.
+func (c *socket) run(f func(ctx context.Context, turn int) error) {
+	ctx, cancel := context.WithCancel(c.root)
+	done := make(chan struct{})
+	c.turn++
+	n := c.turn
+	c.mu.Lock()
+	c.cancel, c.done = cancel, done
+	c.mu.Unlock()
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				slog.Error("panic in a turn", "id", c.id, "panic", p)
+				c.fail(&web.Error{Status: 500, Type: "server_error", Msg: "internal error"})
+			}
+			cancel()
+			c.mu.Lock()
+			c.cancel = nil
+			c.mu.Unlock()
+			if c.draining.Load() {
+				c.close(websocket.CloseGoingAway, "the server is shutting down")
+			}
+		}()
+		if err := f(ctx, n); err != nil {
+			c.fail(err)
+		}
+	}()
+}
+
+func (c *socket) cancelTurn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+func (c *socket) waitTurn() {
+	c.mu.Lock()
+	done := c.done
+	c.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+}
+
+// answer runs a chat turn: tokens as they come, speech beside them.
+func (c *socket) answer(ctx context.Context, n int, turn dialogue.Turn, speak bool) error {
+	began := time.Now()
+	// The run itself must end in order, so that the session keeps what came:
+	// its own context is cancelled, the reading goes on to the end.
+	genCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+	run, err := c.d.Dialogue.Start(genCtx, turn)
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	var voice *narration
+	if speak && c.d.Speaker != nil {
+		if voice, err = c.narrate(ctx, n, began); err != nil {
+			return err
+		}
+		defer voice.end()
+	}
+	var b []byte
+	for {
+		d, err := run.Next(context.Background())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		b = strconv.AppendInt(append(b[:0], `{"type":"token","turn":`...), int64(n), 10)
+		b = append(web.AppendString(append(b, `,"text":`...), d.Text), '}')
+		c.send(append([]byte(nil), b...))
+		if voice != nil {
+			if err := voice.narrator.Write(d.Text); err != nil {
+				return err
+			}
+		}
+	}
+	res := run.Result()
+	spoken := res.Text
+	if voice != nil {
+		spoken = voice.finish(ctx)
+	}
+	if ctx.Err() != nil || res.Finish == inference.FinishCancelled {
+		b = strconv.AppendInt([]byte(`{"type":"cancelled","turn":`), int64(n), 10)
+		c.send(append(web.AppendString(append(b, `,"spoken":`...), spoken), '}'))
+		return nil
+	}
+	c.finished(n, run, res, voice)
+	return nil
+}
+
+// finished sends the end of a turn.
+func (c *socket) finished(n int, run *dialogue.Run, res dialogue.Result, voice *narration) {
+	b := strconv.AppendInt([]byte(`{"type":"done","turn":`), int64(n), 10)
+	b = appendResult(append(b, ','), run, "", res, false)
+	if voice != nil && voice.first > 0 {
+		b = b[:len(b)-1] // reopen timings
+		b = strconv.AppendFloat(append(b, `,"first_audio_ms":`...), float64(voice.first.Microseconds())/1000, 'f', 2, 64)
+		b = append(b, '}')
+	}
+	c.send(append(b, '}'))
+}
+
+// narration is the speech of one turn: its own goroutine sends audio and marks.
+type narration struct {
+	narrator *tts.Narrator
+	cancel   context.CancelFunc
+	ended    chan struct{}
+	mu       sync.Mutex
+	spoken   strings.Builder
+	first    time.Duration
+}
+
+func (c *socket) narrate(ctx context.Context, n int, began time.Time) (*narration, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	narrator, err := c.d.Speaker.Narrate(ctx, tts.Request{Voice: c.start.Voice, SampleRate: c.start.Audio.SampleRate})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	v := &narration{narrator: narrator, cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(v.ended)
+		defer func() {
+			if p := recover(); p != nil {
+				slog.Error("panic in a narration", "id", c.id, "panic", p)
+			}
+		}()
+		rate := 0
+		for {
+			clause, err := narrator.Next(ctx)
+			if err != nil {
+				if !errors.Is(err, io.EOF) && ctx.Err() == nil {
+					c.fail(err)
+				}
+				return
+			}
+			if v.first == 0 {
+				v.first = time.Since(began)
+			}
+			if rate != clause.SampleRate {
+				rate = clause.SampleRate
+				b := strconv.AppendInt([]byte(`{"type":"audio","turn":`), int64(n), 10)
+				b = strconv.AppendInt(append(b, `,"format":"pcm","sample_rate":`...), int64(rate), 10)
+				c.send(append(b, '}'))
+			}
+			pcm := make([]byte, 0, 2*len(clause.PCM))
+			for _, s := range clause.PCM {
+				pcm = binary.LittleEndian.AppendUint16(pcm, uint16(s))
+			}
+			c.queue(frame{websocket.BinaryMessage, pcm})
+			if !clause.Final {
+				continue
+			}
+			v.mu.Lock()
+			v.spoken.WriteString(clause.Text)
+			v.mu.Unlock()
+			b := strconv.AppendInt([]byte(`{"type":"mark","turn":`), int64(n), 10)
+			b = web.AppendString(append(b, `,"text":`...), clause.Text)
+			b = strconv.AppendInt(append(b, `,"audio_ms":`...), clause.Audio.Milliseconds(), 10)
+			c.send(append(b, '}'))
+		}
+	}()
+	return v, nil
+}
+
+// finish waits for the rest of the speech and returns what was spoken.
+func (v *narration) finish(ctx context.Context) string {
+	if ctx.Err() == nil && v.narrator.Flush() == nil {
+		<-v.ended
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.spoken.String()
+}
+
+func (v *narration) end() {
+	v.narrator.Cancel()
+	v.cancel()
+	<-v.ended
+}
+
+// sayText speaks text that comes in pieces, a turn from the first piece to
+// flush.
+func (c *socket) sayText(text string, flush bool) {
+	if c.d.Speaker == nil {
+		c.fail(web.NotFound("voice_not_found", "voice", "this server has no voices"))
+		return
+	}
+	c.mu.Lock()
+	busy := c.cancel != nil
+	c.mu.Unlock()
+	if busy && c.say == nil {
+		c.fail(&web.Error{Status: 409, Type: "invalid_request_error", Code: "busy", Msg: "a turn is running: cancel it first"})
+		return
+	}
+	if !busy {
+		c.say = nil
+	}
+	if c.say == nil {
+		started := make(chan *narration, 1)
+		c.run(func(ctx context.Context, n int) error {
+			v, err := c.narrate(ctx, n, time.Now())
+			started <- v
+			if err != nil {
+				return err
+			}
+			defer v.end()
+			select {
+			case <-v.ended:
+			case <-ctx.Done():
+				b := strconv.AppendInt([]byte(`{"type":"cancelled","turn":`), int64(n), 10)
+				v.mu.Lock()
+				b = web.AppendString(append(b, `,"spoken":`...), v.spoken.String())
+				v.mu.Unlock()
+				c.send(append(b, '}'))
+				return nil
+			}
+			b := strconv.AppendInt([]byte(`{"type":"done","turn":`), int64(n), 10)
+			b = append(b, `,"finish_reason":"stop","timings":{"first_audio_ms":`...)
+			b = strconv.AppendFloat(b, float64(v.first.Microseconds())/1000, 'f', 2, 64)
+			c.send(append(b, "}}"...))
+			return nil
+		})
+		if c.say = <-started; c.say == nil {
+			return
+		}
+	}
+	if text != "" {
+		if err := c.say.narrator.Write(text); err != nil {
+			c.fail(err)
+		}
+	}
+	if flush {
+		if err := c.say.narrator.Flush(); err != nil {
+			c.fail(err)
+		}
+		c.say = nil
+	}
+}

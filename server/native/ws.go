@@ -1,0 +1,211 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fasthttp/websocket"
+	"github.com/valyala/fasthttp"
+
+	"repartee/dialogue"
+	"repartee/server/web"
+)
+
+// Limits of a connection.
+const (
+	maxFrame   = 1 << 20
+	maxQueued  = 256 // frames waiting for a slow reader
+	pingEvery  = 15 * time.Second
+	pongWithin = 30 * time.Second
+)
+
+var upgrader = websocket.FastHTTPUpgrader{
+	Subprotocols: []string{"repartee.v1"},
+	CheckOrigin:  func(*fasthttp.RequestCtx) bool { return true }, // keys, not origins, protect the API
+}
+
+// WebSocket answers GET /ws with the protocol repartee.v1: one connection is
+// one conversation.
+func (d *Dialect) WebSocket(r *web.Request, all *Sockets) {
+	ctx, release := r.HTTP, r.Release
+	if !websocket.FastHTTPIsWebSocketUpgrade(ctx) {
+		ctx.Response.Header.Set("Upgrade", "websocket")
+		r.Fail(&web.Error{Status: 426, Type: "invalid_request_error", Code: "upgrade_required", Msg: "/ws speaks WebSocket, subprotocol repartee.v1"})
+		return
+	}
+	release() // a connection that idles must not hold a drain up; its turns are waited for by close
+	space, root, id := r.Namespace, r.Root, r.ID
+	err := upgrader.Upgrade(ctx, func(conn *websocket.Conn) {
+		defer func() {
+			if p := recover(); p != nil {
+				slog.Error("panic in a WebSocket", "id", id, "panic", p, "stack", string(debug.Stack()))
+			}
+			_ = conn.Close()
+		}()
+		c := newSocket(d, conn, root, space, id)
+		if !all.add(c) {
+			c.close(websocket.CloseGoingAway, "the server is shutting down")
+			return
+		}
+		defer all.remove(c)
+		c.serve()
+	})
+	if err != nil {
+		slog.Debug("WebSocket upgrade", "id", id, "error", err)
+	}
+}
+
+// frame is one message to send.
+type frame struct {
+	kind int
+	data []byte
+}
+
+// socket is one connection. The handler's goroutine reads, one goroutine
+// writes, and at most one runs a turn.
+type socket struct {
+	d     *Dialect
+	conn  *websocket.Conn
+	root  context.Context
+	stop  context.CancelFunc
+	space string
+	id    string
+
+	out      chan frame
+	written  chan struct{} // the writer has ended
+	draining atomic.Bool
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // of the running turn, nil = none
+	done   chan struct{}      // of the running turn
+
+	base  chatBody // defaults of start
+	start startBody
+	input string // what was appended and not committed
+	turn  int
+	say   *narration
+}
+
+func newSocket(d *Dialect, conn *websocket.Conn, root context.Context, space, id string) *socket {
+	c := &socket{d: d, conn: conn, space: space, id: id, out: make(chan frame, maxQueued), written: make(chan struct{})}
+	c.root, c.stop = context.WithCancel(root)
+	c.base.Session = dialogue.NewID()
+	return c
+}
+
+// serve runs the connection to its end.
+func (c *socket) serve() {
+	go c.write()
+	defer func() {
+		c.stop()
+		c.cancelTurn()
+		c.waitTurn()
+		close(c.out)
+		<-c.written
+	}()
+	c.conn.SetReadLimit(maxFrame)
+	deadline := func() { _ = c.conn.SetReadDeadline(time.Now().Add(pongWithin)) } // a broken connection fails at the read
+	deadline()
+	c.conn.SetPongHandler(func(string) error { deadline(); return nil })
+	c.ready()
+	for {
+		kind, data, err := c.conn.ReadMessage()
+		if err != nil {
+			if errors.Is(err, websocket.ErrReadLimit) {
+				c.close(websocket.CloseMessageTooBig, "a frame may have 1 MiB")
+			}
+			return
+		}
+		deadline()
+		switch {
+		case kind != websocket.TextMessage:
+			c.close(websocket.CloseProtocolError, "clients send text frames only")
+			return
+		case !utf8.Valid(data):
+			c.close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
+			return
+		}
+		c.handle(data)
+	}
+}
+
+// write is the only goroutine that writes frames.
+func (c *socket) write() {
+	defer close(c.written)
+	defer func() {
+		if p := recover(); p != nil {
+			slog.Error("panic in a WebSocket writer", "id", c.id, "panic", p)
+			_ = c.conn.Close()
+		}
+	}()
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	broken := false
+	send := func(kind int, data []byte) {
+		if broken {
+			return
+		}
+		_ = c.conn.SetWriteDeadline(time.Now().Add(writeWait)) // fails with the write
+		if c.conn.WriteMessage(kind, data) != nil {
+			broken = true
+			c.stop()
+			_ = c.conn.Close() // ends the reader
+		}
+	}
+	for {
+		select {
+		case f, ok := <-c.out:
+			if !ok {
+				return
+			}
+			send(f.kind, f.data)
+		case <-ping.C:
+			send(websocket.PingMessage, nil)
+		}
+	}
+}
+
+// send queues a text frame; a reader that is too slow loses the connection.
+func (c *socket) send(data []byte) { c.queue(frame{websocket.TextMessage, data}) }
+
+func (c *socket) queue(f frame) {
+	select {
+	case c.out <- f:
+	case <-c.root.Done():
+	case <-time.After(writeWait):
+		c.stop()
+		_ = c.conn.Close()
+	}
+}
+
+// close sends a close frame and ends the connection. Control frames may be
+// written beside the writer.
+func (c *socket) close(code int, why string) {
+	c.stop()
+	_ = c.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(time.Second)) // best effort
+	_ = c.conn.Close()
+}
+
+// drain closes an idle connection, or marks a busy one to close behind its
+// turn.
+func (c *socket) drain() {
+	c.draining.Store(true)
+	c.mu.Lock()
+	idle := c.cancel == nil
+	c.mu.Unlock()
+	if idle {
+		go c.close(websocket.CloseGoingAway, "the server is shutting down")
+	}
+}
+
+// fail reports an error; the connection stays open.
+func (c *socket) fail(err error) {
+	object := web.From(err).AppendJSON(nil) // {"error":{…}}
+	c.send(append([]byte(`{"type":"error",`), object[1:]...))
+}

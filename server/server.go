@@ -1,0 +1,152 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"repartee/dialogue"
+	"repartee/server/metrics"
+	"repartee/server/native"
+	"repartee/server/native/speech"
+	"repartee/server/openai"
+	"repartee/server/web"
+)
+
+// Limits of the listener.
+const (
+	maxBody       = 4 << 20
+	maxHeader     = 32 << 10
+	readTimeout   = 20 * time.Second // a whole request, so that dribbling ends
+	idleTimeout   = 2 * time.Minute
+	maxConns      = 4096
+	closingWithin = 2 * time.Second
+)
+
+// Config of a Server.
+type Config struct {
+	Keys    []string         // API keys; none = open
+	Metrics *metrics.Metrics // nil = /metrics is empty
+	Version string
+	Log     *slog.Logger // nil = slog.Default()
+}
+
+// Backends are the rooms behind, ready to answer.
+type Backends struct {
+	Dialogue *dialogue.Service
+	Speaker  speech.Speaker // nil = no speech
+	Health   func() []byte  // JSON members behind "status", without braces
+}
+
+// Server serves HTTP on one listener.
+type Server struct {
+	cfg     Config
+	http    *fasthttp.Server
+	watcher *web.Watcher
+	keys    map[string]string // key → namespace
+	root    context.Context
+	stop    context.CancelFunc
+
+	backends atomic.Pointer[dialects]
+	draining atomic.Bool
+	running  sync.WaitGroup
+	work     sync.Mutex // orders running.Add and draining
+	sockets  native.Sockets
+}
+
+type dialects struct {
+	Backends
+	native *native.Dialect
+	openai *openai.Dialect
+}
+
+// New makes a server that is not ready yet.
+func New(cfg Config) *Server {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	s := &Server{cfg: cfg, watcher: web.NewWatcher(), keys: namespaces(cfg.Keys)}
+	s.root, s.stop = context.WithCancel(context.Background())
+	s.http = &fasthttp.Server{
+		Handler: s.handle, Name: "repartee", ErrorHandler: s.broken,
+		MaxRequestBodySize: maxBody, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		Concurrency: maxConns, NoDefaultServerHeader: true, NoDefaultContentType: true, CloseOnShutdown: true,
+		Logger: quiet{}, HeaderReceived: func(h *fasthttp.RequestHeader) fasthttp.RequestConfig { return fasthttp.RequestConfig{} },
+	}
+	return s
+}
+
+// quiet drops fasthttp's own lines about broken connections.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+// SetReady lets work in.
+func (s *Server) SetReady(b Backends) {
+	s.backends.Store(&dialects{b, &native.Dialect{Dialogue: b.Dialogue, Speaker: b.Speaker}, &openai.Dialect{Dialogue: b.Dialogue, Created: time.Now()}})
+}
+
+// Serve accepts connections until Shutdown.
+func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
+
+// enter counts a piece of work, unless the server drains.
+func (s *Server) enter() bool {
+	s.work.Lock()
+	defer s.work.Unlock()
+	if s.draining.Load() {
+		return false
+	}
+	s.running.Add(1)
+	return true
+}
+
+// Shutdown drains: new work gets 503 at once, running answers may finish until
+// ctx ends, then they end with an error, and everything is closed.
+func (s *Server) Shutdown(ctx context.Context) {
+	s.work.Lock()
+	s.draining.Store(true)
+	s.work.Unlock()
+	s.sockets.Drain()
+	done := make(chan struct{})
+	go func() { s.running.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.stop()
+		select {
+		case <-done:
+		case <-time.After(closingWithin):
+		}
+	}
+	s.stop()
+	s.sockets.Close()
+	closing, cancel := context.WithTimeout(context.Background(), closingWithin)
+	defer cancel()
+	if err := s.http.ShutdownWithContext(closing); err != nil {
+		s.cfg.Log.Debug("closing connections", "error", err)
+	}
+	s.watcher.Close()
+}
+
+// ReadKeys reads a key file: one key a line, # comments.
+func ReadKeys(path string) ([]string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for line := range strings.Lines(string(b)) {
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); line != "" {
+			keys = append(keys, line)
+		}
+	}
+	return keys, nil
+}
