@@ -19,6 +19,7 @@ type Plan struct {
 	// Limit bounds the whole measurement; 0 = 30 minutes.
 	Limit    time.Duration
 	Progress io.Writer
+	Live     bool     // Progress is a terminal: every round is shown
 	Command  []string // for the report
 }
 
@@ -111,7 +112,9 @@ func (r *runner) oneStart(ctx context.Context, start, of int) (err error) {
 	}
 	for i := -r.Options.Warmup; i < r.Options.Rounds; i++ {
 		for _, s := range r.sides {
-			r.say("\r  round %d of %d (%s)      ", i+1, r.Options.Rounds, s.Label)
+			if r.Live {
+				r.say("\r  round %d of %d (%s)      ", i+1, r.Options.Rounds, s.Label)
+			}
 			e := &Env{
 				Options: r.Options, Target: s.target, Seed: r.Seed, Start: start, Index: i,
 				Round: NewRound(), Keep: s.keep,
@@ -131,7 +134,9 @@ func (r *runner) oneStart(ctx context.Context, start, of int) (err error) {
 			}
 		}
 	}
-	r.say("\n")
+	if r.Live {
+		r.say("\n")
+	}
 	return nil
 }
 

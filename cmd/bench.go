@@ -91,7 +91,7 @@ type benchFlags struct {
 	PeerSpeech string `env:"-" group:"Requests" help:"The same for the second server." enum:",own,openai,piper" default:""`
 
 	Rounds      int           `env:"-" group:"Work" help:"Repetitions a start." placeholder:"N"`
-	Warmup      int           `env:"-" group:"Work" help:"Unrecorded rounds before them, -1 = none." placeholder:"N"`
+	Warmup      int           `env:"-" group:"Work" help:"Unrecorded rounds before them, --warmup=-1 for none." placeholder:"N"`
 	Clients     int           `env:"-" group:"Work" help:"Clients at once, at most 256." placeholder:"N"`
 	Requests    int           `env:"-" group:"Work" help:"Requests a client and round, at most 10000." placeholder:"N"`
 	Rate        float64       `env:"-" group:"Work" help:"Open loop: requests a second at random moments, whether or not earlier ones are answered. 0 = closed loop." placeholder:"R"`
