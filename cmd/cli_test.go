@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("REPARTEE_CACHE", filepath.Join(env.WorkDir, "cache"))
+			env.Values["servers"] = map[string]*process{}
 			if os.Getenv("REPARTEE_E2E") != "" {
 				env.Setenv("REAL_CACHE", supply.Dir())
 			}
@@ -44,7 +46,7 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("unknown condition " + cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "oneline": oneline, "isjson": isJSON, "listening": listening, "get": get,
+			"exits": exits, "oneline": oneline, "isjson": isJSON, "start": start, "signal": sendSignal, "get": get,
 		},
 	})
 }
@@ -91,17 +93,60 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 
 var listeningLine = regexp.MustCompile(`(?m)^listening on (http://\S+)$`)
 
-// listening FILE: waits until the file, a server's stderr, holds the line that
-// says where it listens, and sets $URL.
-func listening(ts *testscript.TestScript, neg bool, args []string) {
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		b, _ := os.ReadFile(ts.MkAbs(args[0])) // not there yet: asked again
-		if m := listeningLine.FindAllSubmatch(b, -1); len(m) == 1 {
-			ts.Setenv("URL", string(m[0][1]))
+// process is what start has started and signal ends.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+}
+
+// start ARG…: runs repartee with its stderr in the file err, waits for the one
+// line that says where it listens, and sets $URL.
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	log, err := os.Create(ts.MkAbs("err"))
+	ts.Check(err)
+	defer log.Close()
+	s := &process{exec.Command(filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "repartee"), args...), make(chan struct{})}
+	s.cmd.Stderr = log
+	s.cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"HOME", "PATH", "REPARTEE_CACHE", "TMPDIR"} {
+		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(s.cmd.Start())
+	go func() { _ = s.cmd.Wait(); close(s.done) }() // signal reads the code
+	ts.Defer(func() { _ = s.cmd.Process.Kill(); <-s.done })
+	ts.Value("servers").(map[string]*process)["last"] = s
+	limit := time.NewTimer(time.Minute)
+	defer limit.Stop()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if m := listeningLine.FindAllStringSubmatch(ts.ReadFile("err"), -1); len(m) == 1 {
+			ts.Setenv("URL", m[0][1])
 			return
 		}
+		select {
+		case <-again.C:
+		case <-s.done:
+			ts.Fatalf("repartee %q ended with %v: %s", args, s.cmd.ProcessState, ts.ReadFile("err"))
+		case <-limit.C:
+			ts.Fatalf("repartee %q never said where it listens: %s", args, ts.ReadFile("err"))
+		}
 	}
-	ts.Fatalf("%s has no line \"listening on …\": %s", args[0], ts.ReadFile(args[0]))
+}
+
+// sendSignal is signal NAME CODE: sends TERM or INT and wants that exit code.
+func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value("servers").(map[string]*process)["last"]
+	sig := map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT}[args[0]]
+	ts.Check(s.cmd.Process.Signal(sig))
+	select {
+	case <-s.done:
+	case <-time.After(time.Minute):
+		ts.Fatalf("still running a minute after SIG%s: %s", args[0], ts.ReadFile("err"))
+	}
+	if got := strconv.Itoa(s.cmd.ProcessState.ExitCode()); got != args[1] {
+		ts.Fatalf("exit code %s after SIG%s, want %s: %s", got, args[0], args[1], ts.ReadFile("err"))
+	}
 }
 
 // get STATUS URL: the answer has that status; its body goes to the file out.

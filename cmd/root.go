@@ -7,12 +7,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"reflect"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	kongyaml "github.com/alecthomas/kong-yaml"
 )
 
 // root is the command tree.
@@ -46,8 +44,9 @@ func run(args []string, con *console) int {
 		kong.Name("repartee"),
 		kong.Description("Answers in text and speech with the lowest latency a machine can give."),
 		kong.DefaultEnvars("REPARTEE"),
-		kong.Configuration(yamlUnderEnv),
+		kong.Configuration(readConfig),
 		kong.UsageOnError(),
+		kong.ValueFormatter(withDefault),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.Writers(con.out, con.err),
 		kong.Exit(func(c int) { exited, code = true, c; panic(errExit) }),
@@ -82,6 +81,24 @@ func run(args []string, con *console) int {
 	})
 }
 
+// withDefault ends a flag's help with its default and variable; kong would hide
+// the default behind the placeholder.
+func withDefault(v *kong.Value) string {
+	var more []string
+	if v.HasDefault && v.Default != "" && !v.IsBool() {
+		more = append(more, "default "+v.Default)
+	}
+	if v.Tag != nil {
+		for _, name := range v.Tag.Envs {
+			more = append(more, "$"+name)
+		}
+	}
+	if len(more) == 0 {
+		return v.Help
+	}
+	return strings.TrimSuffix(v.Help, ".") + " (" + strings.Join(more, ", ") + ")."
+}
+
 // errExit unwinds from kong's exit hook (--help).
 var errExit = errors.New("exit")
 
@@ -108,29 +125,4 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(f
 func fail(con *console, err error, code int) int {
 	fmt.Fprintf(con.err, "repartee: %s\n", strings.Join(strings.Fields(err.Error()), " "))
 	return code
-}
-
-// yamlUnderEnv reads a configuration file and steps back where the environment
-// says something: kong would let the file win.
-func yamlUnderEnv(r io.Reader) (kong.Resolver, error) {
-	file, err := kongyaml.Loader(r)
-	if err != nil {
-		return nil, fmt.Errorf("configuration file: %w", err)
-	}
-	return kong.ResolverFunc(func(c *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-		for _, name := range flag.Envs {
-			if _, set := os.LookupEnv(name); set {
-				return nil, nil
-			}
-		}
-		v, err := file.Resolve(c, parent, flag)
-		if v != nil && reflect.ValueOf(v).Kind() == reflect.Slice {
-			var parts []string
-			for i := range reflect.ValueOf(v).Len() {
-				parts = append(parts, fmt.Sprint(reflect.ValueOf(v).Index(i).Interface()))
-			}
-			return strings.Join(parts, ","), err
-		}
-		return v, err
-	}), nil
 }
