@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"repartee/tts/onnx"
@@ -93,25 +94,37 @@ func newVITS(m *graph.Model, cfg *piperConfig, info Info, o Options) (_ *vits, e
 			v.Close()
 		}
 	}()
-	if v.text, err = newPart(v.cut.text, o.session(v.threads)); err != nil {
+	// Loading is mostly single-threaded, so the parts load side by side.
+	var wg sync.WaitGroup
+	errs := make([]error, 3)
+	wg.Go(func() { v.text, errs[0] = newPart(v.cut.text, o.session(v.threads)) })
+	wg.Go(func() { v.flow, errs[1] = newPart(v.cut.flow, o.session(v.threads)) })
+	wg.Go(func() { v.vocoder, errs[2] = v.loadVocoder(m, o) })
+	wg.Wait()
+	if err = errors.Join(errs...); err != nil {
 		return nil, err
-	}
-	if v.flow, err = newPart(v.cut.flow, o.session(v.threads)); err != nil {
-		return nil, err
-	}
-	// The vocoder runs in windows side by side, each on one thread.
-	wide := *v.cut.vocoder
-	if w, err := m.Cut(wide.Inputs[:1], wide.Outputs); err == nil && w.Widen(wide.Inputs[0].Name) == nil && !o.CUDA {
-		if v.vocoder, err = newPart(w, o.session(1)); err != nil {
-			v.vocoder = nil
-		}
-	}
-	if v.vocoder == nil {
-		if v.vocoder, err = newPart(v.cut.vocoder, o.session(1)); err != nil {
-			return nil, err
-		}
 	}
 	return v, v.checkWindows()
+}
+
+// loadVocoder loads the vocoder for windows that run side by side, each on one
+// thread; on the CPU in the two-dimensional form, which has faster kernels,
+// when the graph can be brought into it.
+func (v *vits) loadVocoder(m *graph.Model, o Options) (*part, error) {
+	if !o.CUDA {
+		in := v.cut.vocoder.Inputs[0]
+		wide, err := m.Cut([]graph.Value{in}, v.cut.vocoder.Outputs)
+		if err == nil {
+			err = wide.Widen(in.Name)
+		}
+		if err == nil {
+			var p *part
+			if p, err = newPart(wide, o.session(1)); err == nil {
+				return p, nil
+			}
+		}
+	}
+	return newPart(v.cut.vocoder, o.session(1))
 }
 
 // free is the gate of load-time checks.
