@@ -1,0 +1,377 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"repartee/dialogue"
+	"repartee/inference"
+	"repartee/inference/llama"
+	"repartee/server/metrics"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
+}
+
+// echoModel is a model whose tokens are bytes and whose every answer spells
+// the alphabet, one letter a step.
+type echoModel struct{}
+
+func (echoModel) Info() llama.ModelInfo {
+	return llama.ModelInfo{Name: "echo", VocabSize: 256, ContextTrain: 4096, BOS: -1}
+}
+func (echoModel) Tokenize(dst []llama.Token, text string, _, _ bool) ([]llama.Token, error) {
+	for _, b := range []byte(text) {
+		dst = append(dst, llama.Token(b))
+	}
+	return dst, nil
+}
+func (echoModel) Piece(t llama.Token, _ bool) []byte { return []byte{byte(t)} }
+func (echoModel) IsEOG(t llama.Token) bool           { return t == 0 }
+func (echoModel) Render(in llama.TemplateInput) (llama.Rendered, error) {
+	var b strings.Builder
+	for _, m := range in.Messages {
+		fmt.Fprintf(&b, "<%s>%s", m.Role, m.Content)
+	}
+	return llama.Rendered{Prompt: b.String() + "<assistant>"}, nil
+}
+func (echoModel) ParseOutput(_ llama.Rendered, text string, _ bool) (llama.ParsedOutput, error) {
+	return llama.ParsedOutput{Content: text}, nil
+}
+func (echoModel) CompileGrammar(llama.GrammarSpec, llama.Budget) (*llama.Grammar, error) {
+	return nil, llama.ErrGrammar
+}
+func (echoModel) NewSampler(llama.SamplingParams) (*llama.Sampler, error) { return nil, nil }
+
+// echoContext generates; a gate, when set, holds every step.
+type echoContext struct{ gate chan struct{} }
+
+func (c *echoContext) Step(b *llama.Batch) error {
+	if c.gate != nil {
+		<-c.gate
+	}
+	b.Out = append(b.Out[:0], make([]llama.Token, len(b.Tokens))...)
+	for i := range b.Groups {
+		g := &b.Groups[i]
+		last := b.Tokens[g.First]
+		next := llama.Token('a')
+		if last >= 'a' && last < 'z' {
+			next = last + 1
+		}
+		b.Out[g.First], g.Accepted = next, 1
+	}
+	return nil
+}
+func (*echoContext) SeqCopy(llama.SeqID, llama.SeqID, llama.Pos, llama.Pos) error { return nil }
+func (*echoContext) SeqRemove(llama.SeqID, llama.Pos, llama.Pos) error            { return nil }
+func (*echoContext) Clear() error                                                 { return nil }
+func (*echoContext) SetThreads(int, int) error                                    { return nil }
+func (*echoContext) Abort()                                                       {}
+func (*echoContext) Close()                                                       {}
+
+type oneModel struct{ e *inference.Engine }
+
+func (m oneModel) Engine(name string) (dialogue.Engine, bool) { return m.e, name == "echo" }
+func (m oneModel) Names() []string                            { return []string{"echo"} }
+func (m oneModel) DefaultName() string                        { return "echo" }
+func (m oneModel) QualityName() string                        { return "echo" }
+
+// world is a running server over the echo model.
+type world struct {
+	*Server
+	engine *inference.Engine
+	ctx    *echoContext
+	addr   string
+	http   *http.Client
+	down   bool
+}
+
+func start(t *testing.T, cfg Config, gate chan struct{}) *world {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Metrics = metrics.New("test")
+	w := &world{Server: New(cfg), ctx: &echoContext{gate: gate}, addr: l.Addr().String(), http: &http.Client{Transport: &http.Transport{}}}
+	w.engine = inference.New(echoModel{}, w.ctx, inference.Config{Name: "echo", Cells: 2048, Parallel: 2, MaxQueue: 1, Observer: cfg.Metrics})
+	served := make(chan error, 1)
+	go func() { served <- w.Serve(l) }()
+	t.Cleanup(func() {
+		if !w.down {
+			w.Shutdown(context.Background())
+		}
+		w.engine.Close()
+		w.http.CloseIdleConnections()
+		<-served
+	})
+	return w
+}
+
+func (w *world) ready() *world {
+	w.SetReady(Backends{Dialogue: dialogue.New(oneModel{w.engine})})
+	return w
+}
+
+func (w *world) do(t *testing.T, method, path, body string, header ...string) (int, string, http.Header) {
+	t.Helper()
+	req, err := http.NewRequest(method, "http://"+w.addr+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := w.http.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("%s %s: reading the body: %v", method, path, err)
+	}
+	return res.StatusCode, string(b), res.Header
+}
+
+func TestErrorsSayWhatIsWrong(t *testing.T) {
+	w := start(t, Config{}, nil).ready()
+	f := func(method, path, body string, status int, code, param string, header ...string) {
+		t.Helper()
+		got, text, h := w.do(t, method, path, body, header...)
+		var e struct {
+			Error struct {
+				Message     string
+				Type        string
+				Code, Param *string
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatalf("%s %s %.60q = %d %q, not JSON: %v", method, path, body, got, text, err)
+		}
+		str := func(s *string) string {
+			if s == nil {
+				return ""
+			}
+			return *s
+		}
+		if got != status || str(e.Error.Code) != code || str(e.Error.Param) != param || e.Error.Message == "" || h.Get("X-Request-Id") == "" {
+			t.Fatalf("%s %s %.60q = %d %s; want %d, code %q, param %q", method, path, body, got, text, status, code, param)
+		}
+	}
+	chat, v1 := "/chat", "/v1/chat/completions"
+	f("POST", chat, ``, 400, "", "")
+	f("POST", chat, `{`, 400, "", "")
+	f("POST", chat, `{"message":"x"} more`, 400, "", "")
+	f("POST", chat, `[]`, 400, "", "")
+	f("POST", chat, `{"message":"\xff"}`, 400, "", "")
+	f("POST", chat, strings.Repeat("[", 100_000), 400, "", "")
+	f("POST", chat, `{}`, 400, "", "message")
+	f("POST", chat, `{"message":5}`, 400, "", "message")
+	f("POST", chat, `{"message":"x","temperature":"warm"}`, 400, "", "temperature")
+	f("POST", chat, `{"message":"x","temperature":3}`, 400, "", "temperature")
+	f("POST", chat, `{"message":"x","stop":7}`, 400, "", "stop")
+	f("POST", chat, `{"message":"x","mode":"slow"}`, 400, "", "mode")
+	f("POST", chat, `{"message":"x","model":"other"}`, 404, "model_not_found", "model")
+	f("POST", chat, `{"message":"`+strings.Repeat("x", 3000)+`"}`, 400, "context_length_exceeded", "messages")
+	f("POST", chat, `{"message":"x"}`, 415, "unsupported_encoding", "", "Content-Encoding", "gzip")
+	f("POST", chat, strings.Repeat("x", 5<<20), 413, "body_too_large", "")
+	f("GET", chat, ``, 405, "method_not_allowed", "")
+	f("GET", "/chat/nosuch", ``, 404, "session_not_found", "session")
+	f("GET", "/nothing", ``, 404, "route_not_found", "")
+	f("POST", "/tts", `{"text":"x"}`, 404, "voice_not_found", "voice")
+	f("POST", v1, `{"messages":[]}`, 400, "", "messages")
+	f("POST", v1, `{"messages":[{"role":"king","content":"x"}]}`, 400, "", "messages[0].role")
+	f("POST", v1, `{"messages":[{"role":"user","content":5}]}`, 400, "", "messages.content")
+	f("POST", v1, `{"messages":[{"role":"user","content":"x"}],"n":99}`, 400, "", "n")
+	f("POST", v1, `{"messages":[{"role":"user","content":"x"}],"logit_bias":[1]}`, 400, "", "logit_bias")
+	f("POST", v1, `{"messages":[{"role":"user","content":"x"}],"tool_choice":"maybe"}`, 400, "", "tool_choice")
+	f("GET", "/v1/models/a%2Fb", ``, 404, "model_not_found", "model")
+}
+
+func TestWhatSDKsSendIsAccepted(t *testing.T) {
+	w := start(t, Config{}, nil).ready()
+	f := func(fields string) {
+		t.Helper()
+		status, text, _ := w.do(t, "POST", "/v1/chat/completions", `{"model":"echo","messages":[{"role":"developer","content":[{"type":"text","text":"Be brief."}]},{"role":"user","content":"x"}],`+fields+`}`)
+		if status != 200 {
+			t.Fatalf("%s = %d %s, want 200", fields, status, text)
+		}
+	}
+	f(`"max_tokens":0,"max_completion_tokens":3,"seed":-9007199254740991,"logit_bias":{"foo":0},"top_logprobs":0`)
+	f(`"max_tokens":3,"stream_options":null,"audio":null,"modalities":["text"],"service_tier":"auto","store":true,"metadata":{"a":"b"},"moderation":{},"web_search_options":{}`)
+	f(`"max_tokens":3,"n":3,"tools":[{"type":"function","function":{"name":"f","parameters":{"foo":"bar"}}}],"tool_choice":"none","functions":[]`)
+	f(`"max_tokens":3,"prediction":{"type":"content","content":"abc"},"frequency_penalty":-2,"presence_penalty":2`)
+}
+
+func TestStreamJoinsToThePlainAnswer(t *testing.T) {
+	w := start(t, Config{}, nil).ready()
+	_, plain, _ := w.do(t, "POST", "/chat", `{"message":"x","max_tokens":9}`)
+	var answer struct{ Reply string }
+	if err := json.Unmarshal([]byte(plain), &answer); err != nil || answer.Reply != "abcdefghi" {
+		t.Fatalf("plain answer %s (%v), want reply abcdefghi", plain, err)
+	}
+	_, stream, _ := w.do(t, "POST", "/chat", `{"message":"x","max_tokens":9,"stream":true}`)
+	joined, events := "", strings.Split(strings.TrimSpace(stream), "\n\n")
+	for _, e := range events[:len(events)-2] {
+		var d struct{ Delta string }
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(e, "data: ")), &d); err != nil {
+			t.Fatalf("event %q: %v", e, err)
+		}
+		joined += d.Delta
+	}
+	if joined != answer.Reply || events[len(events)-1] != "data: [DONE]" || !strings.Contains(events[len(events)-2], `"done":true`) {
+		t.Fatalf("stream %q joins to %q, want %q, then done, then [DONE]", stream, joined, answer.Reply)
+	}
+	_, usage, _ := w.do(t, "POST", "/v1/chat/completions", `{"messages":[{"role":"user","content":"x"}],"max_tokens":4,"n":2,"stream":true,"stream_options":{"include_usage":true}}`)
+	if !strings.Contains(usage, `"choices":[],"usage":{"prompt_tokens":18,"completion_tokens":8,`) || strings.Count(usage, `"finish_reason":"length"`) != 2 {
+		t.Fatalf("stream with usage = %s, want both choices and a usage chunk of 18 + 8 tokens", usage)
+	}
+}
+
+func TestSessionsAreKept(t *testing.T) {
+	w := start(t, Config{}, nil).ready()
+	w.do(t, "POST", "/chat", `{"message":"one","session":"s","system":"sys","max_tokens":2}`)
+	w.do(t, "POST", "/chat", `{"message":"two","session":"s","max_tokens":2}`)
+	_, got, _ := w.do(t, "GET", "/chat/s", "")
+	want := `{"session":"s","messages":[{"role":"system","content":"sys"},{"role":"user","content":"one"},{"role":"assistant","content":"ab"},{"role":"user","content":"two"},{"role":"assistant","content":"ab"}]}`
+	if got != want {
+		t.Fatalf("GET /chat/s = %s, want %s", got, want)
+	}
+	if status, _, _ := w.do(t, "DELETE", "/chat/s", ""); status != 204 {
+		t.Fatalf("DELETE /chat/s = %d, want 204", status)
+	}
+}
+
+func TestHTTP10GetsItsStream(t *testing.T) {
+	gate := make(chan struct{})
+	w := start(t, Config{}, gate).ready()
+	c, err := net.Dial("tcp", w.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	body := `{"message":"x","max_tokens":3,"stream":true}`
+	fmt.Fprintf(c, "POST /chat HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	gate <- struct{}{} // one step only: its token must arrive before the next
+	r := bufio.NewReader(c)
+	for line := ""; !strings.Contains(line, `{"delta":"a"}`); {
+		if line, err = r.ReadString('\n'); err != nil {
+			t.Fatalf("the first event did not come before the second step: %v", err)
+		}
+	}
+	close(gate)
+	rest, err := io.ReadAll(r) // until the server closes
+	if err != nil || !strings.HasSuffix(string(rest), "data: [DONE]\n\n") {
+		t.Fatalf("rest of the stream = %q, %v", rest, err)
+	}
+}
+
+func TestLeavingCancels(t *testing.T) {
+	gate := make(chan struct{})
+	w := start(t, Config{}, gate).ready()
+	for _, stream := range []bool{false, true} {
+		c, err := net.Dial("tcp", w.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := fmt.Sprintf(`{"message":"x","max_tokens":1000,"stream":%v}`, stream)
+		fmt.Fprintf(c, "POST /chat HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		gate <- struct{}{}
+		c.Close()
+		for w.engine.Stats().Running > 0 { // steps go on until the engine has seen it
+			select {
+			case gate <- struct{}{}:
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	close(gate)
+}
+
+func TestLoadingAndDraining(t *testing.T) {
+	gate := make(chan struct{})
+	w := start(t, Config{}, gate)
+	f := func(path string, want int) {
+		t.Helper()
+		if got, text, h := w.do(t, "GET", path, ""); got != want || want == 503 && h.Get("Retry-After") == "" && path != "/health" {
+			t.Fatalf("GET %s = %d %q, want %d", path, got, text, want)
+		}
+	}
+	f("/livez", 200)
+	f("/readyz", 503)
+	f("/v1/models", 503)
+	w.ready()
+	f("/readyz", 200)
+	f("/health", 200)
+	f("/v1/models", 200)
+
+	answer := make(chan string, 1)
+	go func() {
+		_, text, _ := w.do(t, "POST", "/chat", `{"message":"x","max_tokens":3,"stream":true}`)
+		answer <- text
+	}()
+	gate <- struct{}{}
+	drained := make(chan struct{})
+	w.down = true
+	go func() { w.Shutdown(context.Background()); close(drained) }()
+	for w.status() != "draining" {
+		time.Sleep(time.Millisecond)
+	}
+	f("/readyz", 503)
+	f("/v1/models", 503)
+	close(gate)
+	if text := <-answer; !strings.HasSuffix(text, "data: [DONE]\n\n") {
+		t.Fatalf("the running stream ended with %q, want it complete", text)
+	}
+	<-drained
+}
+
+func TestKeys(t *testing.T) {
+	w := start(t, Config{Keys: []string{"secret"}}, nil).ready()
+	f := func(path, header string, want int) {
+		t.Helper()
+		if got, text, _ := w.do(t, "GET", path, "", "Authorization", header); got != want {
+			t.Fatalf("GET %s with %q = %d %s, want %d", path, header, got, text, want)
+		}
+	}
+	f("/v1/models", "", 401)
+	f("/v1/models", "Bearer wrong", 401)
+	f("/v1/models", "Bearer secret", 200)
+	f("/health", "", 200)
+	f("/metrics", "", 200)
+}
+
+func TestQueueFullIs429(t *testing.T) {
+	gate := make(chan struct{})
+	w := start(t, Config{}, gate).ready()
+	statuses := make(chan int, 5)
+	for range 4 { // two run, one waits
+		go func() {
+			status, _, _ := w.do(t, "POST", "/chat", `{"message":"x","max_tokens":2}`)
+			statuses <- status
+		}()
+	}
+	if got := <-statuses; got != 429 {
+		t.Fatalf("the first answer beyond the queue = %d, want 429", got)
+	}
+	close(gate)
+	for range 3 {
+		if got := <-statuses; got != 200 {
+			t.Fatalf("an admitted request = %d, want 200", got)
+		}
+	}
+}
