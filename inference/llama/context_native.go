@@ -32,11 +32,14 @@ type Context struct {
 
 // NewContext makes a context with one KV buffer that all sequences share. What
 // cannot be allocated is an error that wraps ErrContextAlloc. The memory it
-// takes is Memory's answer; beside it the library keeps the logits of
-// max(Outputs, Sequences) rows in host memory.
+// takes is Memory's answer; beside it the library keeps the logits of Outputs
+// rows in host memory.
 func (m *Model) NewContext(p ContextParams) (*Context, error) {
 	p, err := p.checked(&m.info)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.fits(&m.info, Devices()); err != nil {
 		return nil, err
 	}
 	defer drainLog()

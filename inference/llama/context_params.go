@@ -80,3 +80,44 @@ func (p ContextParams) checked(m *ModelInfo) (ContextParams, error) {
 	}
 	return p, nil
 }
+
+// kvBytes is what the KV cache takes; for models with a sliding window, whose
+// layers may keep less, it is the most.
+func (p ContextParams) kvBytes(m *ModelInfo) uint64 {
+	if m.Heads == 0 || m.Recurrent || m.Hybrid {
+		return 0
+	}
+	width := uint64(m.Embedding/m.Heads) * uint64(m.HeadsKV)
+	each := width*p.TypeK.bits()/8 + width*p.TypeV.bits()/8
+	const bookkeeping = 64 // what the library keeps of a cell
+	return uint64(p.Cells) * (uint64(m.Layers)*each + bookkeeping)
+}
+
+// bits is the size of one element, in eighths of a byte.
+func (t KVType) bits() uint64 {
+	switch t {
+	case KVF32:
+		return 32
+	case KVQ8:
+		return 9 // 34 bytes for 32 elements
+	case KVQ4:
+		return 5 // 18 bytes for 32 elements
+	}
+	return 16
+}
+
+// fits refuses a cache larger than all memory there is: the library would take
+// minutes to find out, or the kernel would end the process.
+func (p ContextParams) fits(m *ModelInfo, devices []DeviceInfo) error {
+	need, have := p.kvBytes(m), uint64(0)
+	for _, d := range devices {
+		have += d.TotalBytes
+	}
+	if m.SlidingWindow > 0 && !p.SWAFull {
+		need /= 4
+	}
+	if have > 0 && need > have {
+		return fmt.Errorf("%w: %d cells take %d MiB, the machine has %d MiB", ErrContextAlloc, p.Cells, need>>20, have>>20)
+	}
+	return nil
+}

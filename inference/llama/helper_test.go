@@ -112,14 +112,20 @@ func newContext(tb testing.TB, p ContextParams) *Context {
 	return c
 }
 
-func newSampler(tb testing.TB, m *Model, p SamplingParams) *Sampler {
-	tb.Helper()
+// sampling is p with the zero values that tests leave out switched off.
+func sampling(p SamplingParams) SamplingParams {
 	if p.Logprobs == 0 {
 		p.Logprobs = -1
 	}
 	if p.TopP == 0 {
 		p.TopP = 1
 	}
+	return p
+}
+
+func newSampler(tb testing.TB, m *Model, p SamplingParams) *Sampler {
+	tb.Helper()
+	p = sampling(p)
 	s, err := m.NewSampler(p)
 	if err != nil {
 		tb.Fatalf("NewSampler(%+v) = %v", p, err)

@@ -11,9 +11,9 @@ type Pos = int32
 // SeqID names one sequence in a context's memory, 0 ≤ id < ContextParams.Sequences.
 type SeqID = int32
 
-// MaxSequences is the most sequence ids llama.cpp keeps apart in one context
-// (LLAMA_MAX_SEQ at the pin).
-const MaxSequences = 256
+// MaxSequences is the most sequences of one context. llama.cpp keeps 256 apart at
+// the pin (LLAMA_MAX_SEQ); the binding needs one of them itself.
+const MaxSequences = 255
 
 // Errors of loading; the message behind them names the file and the reason.
 var (
@@ -90,7 +90,7 @@ type ModelInfo struct {
 // ContextParams says how large a context is and how it computes.
 type ContextParams struct {
 	Cells        int    // KV cells shared by all sequences
-	Sequences    int    // sequence ids, at most MaxSequences
+	Sequences    int    // sequence ids, at most MaxSequences; costs nothing but ids
 	Batch        int    // most rows in one Step
 	Ubatch       int    // most rows computed at once inside a Step
 	Outputs      int    // most rows with logits in one Step

@@ -4,6 +4,7 @@
 #include "llama-ext.h"
 
 #include <climits>
+#include <algorithm>
 #include <cstring>
 
 rp_context::~rp_context() {
@@ -18,18 +19,19 @@ void rp_context::need_alive() const {
     }
 }
 
-void rp_context::need_seq(int32_t s, const char * what) const {
+int32_t rp_context::id(int32_t s, const char * what) const {
     if (s < 0 || s >= params.sequences) {
         throw rp::bad_argument(std::string(what) + " " + std::to_string(s) + " is outside 0 … " +
                                std::to_string(params.sequences - 1));
     }
+    return s + base;
 }
 
-bool rp_context::window_kept(int32_t s, int32_t p) const {
+bool rp_context::window_kept(int32_t id, int32_t p) const {
     if (n_swa <= 0 || params.swa_full || p <= 0) {
         return true;
     }
-    int32_t have = llama_memory_seq_pos_min(mem, s);
+    int32_t have = llama_memory_seq_pos_min(mem, id);
     int32_t need = p - n_swa;
     return have >= 0 && have <= (need > 0 ? need : 0);
 }
@@ -58,13 +60,15 @@ rp_code rp_context_new(rp_model * model, const rp_context_params * p, rp_context
         auto                c = std::make_unique<rp_context>();
         c->core               = model->core;
         c->params             = *p;
+        c->partial            = !llama_model_is_recurrent(m) && !llama_model_is_hybrid(m);
+        c->base               = c->partial ? 1 : 0;
 
         llama_context_params cp = llama_context_default_params();
         cp.n_ctx               = p->cells;
         cp.n_batch             = p->batch;
         cp.n_ubatch            = p->ubatch;
-        cp.n_seq_max           = p->sequences;
-        cp.n_outputs_max       = p->outputs;
+        cp.n_seq_max           = c->base ? std::min(p->sequences, p->outputs) : p->sequences;
+        cp.n_outputs_max       = std::max<int32_t>(p->outputs, cp.n_seq_max);
         cp.n_threads           = p->threads;
         cp.n_threads_batch     = p->threads_batch;
         cp.flash_attn_type     = (llama_flash_attn_type) p->flash_attn;
@@ -88,18 +92,12 @@ rp_code rp_context_new(rp_model * model, const rp_context_params * p, rp_context
         c->n_ctx        = (int32_t) llama_n_ctx(c->ctx);
         c->params.batch = (int32_t) llama_n_batch(c->ctx);
         c->n_swa        = llama_model_n_swa(m);
-        c->partial      = !llama_model_is_recurrent(m) && !llama_model_is_hybrid(m);
 
         size_t rows = (size_t) c->params.batch, seqs = (size_t) p->sequences;
-        c->token.resize(rows);
-        c->pos.resize(rows);
-        c->seq.resize(rows);
-        c->n_seq.assign(rows, 1);
-        c->seq_ptr.resize(rows + 1);
         c->output.resize(rows);
-        for (size_t i = 0; i < rows; i++) {
-            c->seq_ptr[i] = &c->seq[i];
-        }
+        const llama_batch_ext like(c->ctx);
+        c->batch = std::make_unique<llama_batch_ext>(like.n_tokens_max, like.n_embd_inp, like.n_embd_inp_enc,
+                                                     p->sequences + c->base, like.mem, like.n_vocab, like.n_pos_per_embd);
         c->first_pos.resize(seqs);
         c->next_pos.resize(seqs);
         c->last_row.resize(seqs);
@@ -135,8 +133,8 @@ void rp_set_threads(rp_context * ctx, int32_t n, int32_t n_batch) {
 rp_code rp_seq_copy(rp_context * c, int32_t src, int32_t dst, int32_t p0, int32_t p1, char * msg, size_t cap) {
     return rp::guarded(msg, cap, [&]() -> rp_code {
         c->need_alive();
-        c->need_seq(src, "source sequence");
-        c->need_seq(dst, "target sequence");
+        src = c->id(src, "source sequence");
+        dst = c->id(dst, "target sequence");
         if (src == dst) {
             throw rp::bad_argument("source and target are the same sequence");
         }
@@ -169,7 +167,7 @@ rp_code rp_seq_copy(rp_context * c, int32_t src, int32_t dst, int32_t p0, int32_
 rp_code rp_seq_remove(rp_context * c, int32_t seq, int32_t p0, int32_t p1, char * msg, size_t cap) {
     return rp::guarded(msg, cap, [&]() -> rp_code {
         c->need_alive();
-        c->need_seq(seq, "sequence");
+        seq = c->id(seq, "sequence");
         int32_t end = llama_memory_seq_pos_max(c->mem, seq) + 1;
         p0          = p0 < 0 ? 0 : p0;
         if (end == 0 || p0 >= end || (p1 >= 0 && p1 <= p0)) {
@@ -192,7 +190,7 @@ void rp_seq_range(rp_context * c, int32_t seq, int32_t * min, int32_t * max) {
     *min = *max = -1;
     rp::quietly([&]() -> rp_code {
         c->need_alive();
-        c->need_seq(seq, "sequence");
+        seq = c->id(seq, "sequence");
         *min = llama_memory_seq_pos_min(c->mem, seq);
         *max = llama_memory_seq_pos_max(c->mem, seq);
         return RP_OK;
@@ -211,7 +209,17 @@ rp_code rp_seq_save(rp_context * c, int32_t seq, uint8_t * data, size_t cap_data
     *n = 0;
     return rp::guarded(msg, cap, [&]() -> rp_code {
         c->need_alive();
-        c->need_seq(seq, "sequence");
+        seq = c->id(seq, "sequence");
+        struct alias { // the sequence under the one id that can be saved
+            rp_context * c;
+            alias(rp_context * c, int32_t id) : c(c) { llama_memory_seq_cp(c->mem, id, 0, -1, -1); }
+            ~alias() { llama_memory_seq_rm(c->mem, 0, -1, -1); }
+        };
+        std::unique_ptr<alias> hold;
+        if (c->base) {
+            hold = std::make_unique<alias>(c, seq);
+            seq  = 0;
+        }
         *n = llama_state_seq_get_size(c->ctx, seq);
         if (*n == 0) {
             throw std::runtime_error(rp::with_last_error("no state"));
@@ -230,7 +238,7 @@ rp_code rp_seq_save(rp_context * c, int32_t seq, uint8_t * data, size_t cap_data
 rp_code rp_seq_load(rp_context * c, int32_t seq, const uint8_t * data, size_t n, char * msg, size_t cap) {
     return rp::guarded(msg, cap, [&]() -> rp_code {
         c->need_alive();
-        c->need_seq(seq, "sequence");
+        seq = c->id(seq, "sequence");
         size_t got = 0;
         try {
             got = llama_state_seq_set_data(c->ctx, data, n, seq);

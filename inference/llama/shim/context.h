@@ -2,6 +2,8 @@
 
 #include "model.h"
 
+#include "llama-batch.h"
+
 #include <atomic>
 #include <vector>
 
@@ -12,12 +14,16 @@ struct rp_context {
     rp_context_params params{};
     int32_t           n_ctx = 0, n_swa = 0;
     bool              partial = true; // a tail of a sequence can be removed
+    // The library's number of sequence s is s + base. It is told of no more
+    // sequences than there are outputs, because each costs it a row of logits and
+    // compute buffers; a unified KV buffer takes all ids all the same. Only
+    // saving needs an id below the number it was told: 0 is kept for that.
+    int32_t           base = 1;
     bool              dead = false;   // after RP_FATAL
     std::atomic<int>  abort{0};
 
     // Scratch of a step, sized once.
-    std::vector<int32_t>       token, pos, seq, n_seq;
-    std::vector<int32_t *>     seq_ptr;
+    std::unique_ptr<llama_batch_ext> batch;
     std::vector<int8_t>        output;
     std::vector<int32_t>       first_pos, next_pos, last_row; // by sequence
     std::vector<uint32_t>      stamp;                         // by sequence: touched in step n
@@ -27,7 +33,7 @@ struct rp_context {
 
     ~rp_context();
     void need_alive() const;
-    void need_seq(int32_t s, const char * what) const;
+    int32_t id(int32_t s, const char * what) const; // the library's, checked
     // The tail from p on is there to be attended to (sliding windows forget).
-    bool window_kept(int32_t s, int32_t p) const;
+    bool window_kept(int32_t id, int32_t p) const;
 };

@@ -135,11 +135,7 @@ void rp_sampler::best(const float * x, size_t k) {
     };
     for (size_t i = 0; i < n; i += rp::lanes) {
         const size_t len = std::min(rp::lanes, n - i);
-        bool         any = false;
-        for (size_t j = 0; j < len; j++) {
-            any |= x[i + j] >= above;
-        }
-        if (!any) {
+        if (len == rp::lanes && !rp::row_reaches(x + i, above)) {
             continue;
         }
         for (size_t j = 0; j < len; j++) {
@@ -246,18 +242,7 @@ int32_t rp_sampler::choose_from_all(const float * x) {
     prob.resize(n);
     const double target = rp::row_exp_sum(x, n, max, 1.0f / params.temperature, prob.data()) *
                           std::uniform_real_distribution<double>(0.0, 1.0)(rng);
-    double  run  = 0;
-    int32_t last = -1;
-    for (size_t i = 0; i < n; i++) {
-        run += prob[i];
-        if (prob[i] > 0) {
-            last = (int32_t) i;
-            if (run >= target) {
-                break;
-            }
-        }
-    }
-    return last;
+    return (int32_t) rp::row_pick(prob.data(), n, target);
 }
 
 // Typical, top-p, min-p and the choice, over what top-k left in cand.

@@ -39,7 +39,7 @@ static void check_rows(rp_context * c, const rp_step * st, const int32_t * token
         }
         if (c->stamp[s] != c->step) {
             c->stamp[s]    = c->step;
-            c->next_pos[s] = llama_memory_seq_pos_max(c->mem, s) + 1;
+            c->next_pos[s] = llama_memory_seq_pos_max(c->mem, s + c->base) + 1;
             c->first_pos[s] = c->next_pos[s];
             c->touched.push_back(s);
         }
@@ -110,29 +110,29 @@ static void check_groups(rp_context * c, const rp_step * st, const int32_t * seq
 // Takes the rows of the step back out of the memory; whatever of them is there.
 static void roll_back(rp_context * c) {
     for (int32_t s : c->touched) {
-        if (!llama_memory_seq_rm(c->mem, s, c->first_pos[s], -1)) {
-            llama_memory_seq_rm(c->mem, s, -1, -1); // recurrent: all or nothing
+        if (!llama_memory_seq_rm(c->mem, s + c->base, c->first_pos[s], -1)) {
+            llama_memory_seq_rm(c->mem, s + c->base, -1, -1); // recurrent: all or nothing
         }
     }
 }
 
 static rp_code decode(rp_context * c, const rp_step * st, const int32_t * tokens, const int32_t * pos, const int32_t * seq) {
-    const size_t bytes = (size_t) st->rows * sizeof(int32_t);
-    memcpy(c->token.data(), tokens, bytes);
-    memcpy(c->pos.data(), pos, bytes);
-    memcpy(c->seq.data(), seq, bytes);
-
-    llama_batch b{};
-    b.n_tokens = st->rows;
-    b.token    = c->token.data();
-    b.pos      = c->pos.data();
-    b.n_seq_id = c->n_seq.data();
-    b.seq_id   = c->seq_ptr.data();
-    b.logits   = c->output.data();
+    auto & rows = c->batch->tokens;
+    rows.resize((size_t) st->rows);
+    for (int32_t i = 0; i < st->rows; i++) {
+        auto &        row = rows[i];
+        const int32_t id  = seq[i] + c->base;
+        if (row.seq_ids.size() != 1 || *row.seq_ids.begin() != id) { // as a rule it is the one of the step before
+            row.seq_ids = {id};
+        }
+        row.id     = tokens[i];
+        row.pos[0] = pos[i];
+        row.output = c->output[i] != 0;
+    }
 
     int32_t rc;
     try {
-        rc = llama_decode(c->ctx, b);
+        rc = llama_process(c->ctx, LLAMA_PROCESS_TYPE_DECODE, c->batch.get());
         if (rc == 0) {
             llama_synchronize(c->ctx);
         }
@@ -218,7 +218,7 @@ rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, co
             // least the first row stays: its token was the caller's own.
             const int32_t keep = gr.accepted > 0 ? gr.accepted : 1;
             if (keep < gr.rows) {
-                llama_memory_seq_rm(c->mem, seq[gr.first], pos[gr.first] + keep, -1);
+                llama_memory_seq_rm(c->mem, seq[gr.first] + c->base, pos[gr.first] + keep, -1);
             }
         }
         st->sample_us = rp::now_us() - t1;

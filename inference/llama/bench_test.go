@@ -1,0 +1,141 @@
+package llama
+
+import (
+	"strings"
+	"testing"
+)
+
+var shortChat = TemplateInput{Messages: []Message{
+	{Role: "system", Content: "You are a helpful assistant."},
+	{Role: "user", Content: "Name three colours."},
+	{Role: "assistant", Content: "Red, green and blue."},
+	{Role: "user", Content: "Now three animals, please, in one short line."},
+}}
+
+func BenchmarkRender(b *testing.B) {
+	m := defaultModel(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.Render(shortChat); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRenderTools takes the full path through the library.
+func BenchmarkRenderTools(b *testing.B) {
+	m := defaultModel(b)
+	in := shortChat
+	in.Tools = []Tool{{Name: "f", Description: "does f", Parameters: `{"type":"object","properties":{"x":{"type":"integer"}}}`}}
+	for b.Loop() {
+		if _, err := m.Render(in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkTokenize(b *testing.B) {
+	m := defaultModel(b)
+	f := func(name, text string) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			var dst []Token
+			for b.Loop() {
+				dst, _ = m.Tokenize(dst[:0], text, true, true)
+			}
+			b.ReportMetric(float64(len(dst)), "tokens")
+		})
+	}
+	r, err := m.Render(shortChat)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f("short chat", r.Prompt)
+	f("12 kB", strings.Repeat("The quick brown fox jumps over the lazy dog, twice. ", 240))
+}
+
+// BenchmarkStep is one decode of one row; decode-µs is llama_decode alone, the
+// rest of a step is ours.
+func BenchmarkStep(b *testing.B) {
+	m := defaultModel(b)
+	c := newContext(b, ContextParams{Cells: 2048, Outputs: 8})
+	s := newSampler(b, m, SamplingParams{})
+	generate(b, c, s, 0, prompt(b, m, "Hi"), 512, 1)
+	start := c.SeqPosMax(0) + 1
+	var batch Batch
+	var decode, sample int64
+	pos := start
+	b.ReportAllocs()
+	for b.Loop() {
+		if pos == start+512 {
+			_ = c.SeqRemove(0, start, -1)
+			pos = start
+		}
+		batch.Reset()
+		batch.Add(100, pos, 0)
+		batch.Groups = append(batch.Groups[:0], Group{Sampler: s, Rows: 1})
+		if err := c.Step(&batch); err != nil {
+			b.Fatal(err)
+		}
+		pos++
+		decode += batch.DecodeMicros
+		sample += batch.SampleMicros
+	}
+	b.ReportMetric(float64(decode)/float64(b.N), "decode-µs")
+	b.ReportMetric(float64(sample)/float64(b.N), "sample-µs")
+	b.ReportMetric(float64(b.Elapsed().Microseconds()-decode-sample)/float64(b.N), "rest-µs")
+}
+
+// BenchmarkSampling is the cost of one choice among 49,152 tokens.
+func BenchmarkSampling(b *testing.B) {
+	m := defaultModel(b)
+	g, err := m.CompileGrammar(GrammarSpec{GBNF: `root ::= "{" [a-z ]* "}"`}, Budget{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := func(name string, p SamplingParams, reference bool) {
+		b.Run(name, func(b *testing.B) {
+			c := newContext(b, ContextParams{})
+			p.Seed = 7
+			if p.TopP == 0 {
+				p.TopP = 1
+			}
+			if p.Logprobs == 0 {
+				p.Logprobs = -1
+			}
+			s := newSampler(b, m, p)
+			if reference {
+				s = referenceSampler(b, m, p)
+			}
+			var batch Batch
+			pos, sum := Pos(0), int64(0)
+			for b.Loop() {
+				batch.Reset()
+				if pos == 32 {
+					_ = c.SeqRemove(0, 0, -1)
+					pos = 0
+				}
+				batch.Add(100+pos, pos, 0)
+				batch.Groups = append(batch.Groups[:0], Group{Sampler: s, Rows: 1})
+				if err := c.Step(&batch); err != nil {
+					b.Fatal(err)
+				}
+				pos++
+				sum += batch.SampleMicros
+			}
+			b.ReportMetric(float64(sum)/float64(b.N), "sample-µs")
+		})
+	}
+	for _, reference := range []bool{false, true} {
+		who := map[bool]string{false: "ours/", true: "common_sampler/"}[reference]
+		f(who+"greedy", SamplingParams{}, reference)
+		f(who+"default", SamplingParams{Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}, reference)
+		f(who+"penalties", SamplingParams{Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, RepeatPenalty: 1.1}, reference)
+		f(who+"openai", SamplingParams{Temperature: 1}, reference)
+		f(who+"top-p", SamplingParams{Temperature: 1, TopP: 0.9}, reference)
+		f(who+"min-p", SamplingParams{Temperature: 1, MinP: 0.05}, reference)
+	}
+	f("ours/grammar", SamplingParams{Grammar: g}, false)
+	f("ours/logprobs", SamplingParams{Logprobs: 5}, false)
+}
