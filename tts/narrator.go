@@ -67,7 +67,7 @@ func (n *Narrator) Write(t string) error {
 	if n.split.Pending()+len(t) > n.s.cfg.MaxText {
 		return &FieldError{"text", fmt.Sprintf("more than %d bytes are waiting to be spoken", n.s.cfg.MaxText)}
 	}
-	n.split.Write(t)
+	n.split.Write(text.Unreserve(t))
 	n.wake()
 	return nil
 }
@@ -136,6 +136,7 @@ func (n *Narrator) run() (err error) {
 		}
 	}()
 	sp := newSpeaker(n.s, n.o, &n.turn)
+	rd := reading{lexicon: n.o.lexicon}
 	var resamp *audio.Resampler
 	if sp.rate != n.o.rate {
 		resamp = audio.NewResampler(sp.rate, n.o.rate)
@@ -166,7 +167,7 @@ func (n *Narrator) run() (err error) {
 		if !ok {
 			break
 		}
-		lines, err := n.o.r.lines(n.ctx, n.s.ph, p)
+		lines, err := n.o.r.lines(n.ctx, n.s.ph, &rd, p)
 		if err != nil {
 			return err
 		}

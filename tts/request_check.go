@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"repartee/tts/audio"
+	"repartee/tts/text"
 )
 
 // order is a checked request.
@@ -18,6 +19,7 @@ type order struct {
 	speaker int
 	format  audio.Format
 	rate    int
+	lexicon *text.Lexicon
 }
 
 // check fills in defaults and says which field is wrong.
@@ -47,6 +49,9 @@ func (s *Service) check(q Request) (*order, error) {
 	}
 	if !(o.Speed >= 0.25 && o.Speed <= 4) {
 		return nil, &FieldError{"speed", fmt.Sprintf("%v is out of range; want 0.25 to 4", q.Speed)}
+	}
+	if o.lexicon, err = text.NewLexicon(q.Lexicon); err != nil {
+		return nil, &FieldError{"lexicon", err.Error()}
 	}
 	switch q.Pause {
 	case "":

@@ -93,7 +93,9 @@ type line struct {
 	text  string // as written; empty for the later parts of a piece that was cut
 	units string
 	pause time.Duration // behind it, when pauses are natural
+	wait  time.Duration // behind it, because the text says so
 	more  bool          // the text goes on in the next line
+	rate  float64       // factor on the request's speed; 0 = 1
 }
 
 // pauses behind a piece by its end.
@@ -105,66 +107,107 @@ var pauses = map[text.End]time.Duration{
 	text.EndParagraph: 550 * time.Millisecond,
 }
 
+// reading is what a request says about how its words are read.
+type reading struct {
+	lexicon *text.Lexicon
+	table   text.Phonemes
+	plain   bool // the text has no markup of its own
+}
+
 // lines turns a piece of text into what the voice reads. The result is empty
 // when there is nothing to say.
-func (r *resident) lines(ctx context.Context, ph phonemizer, p text.Piece) ([]line, error) {
-	spoken := r.text.Normalise(p.Text)
-	segs := text.Segments(spoken)
-	if len(segs) == 0 {
-		return nil, nil
+func (r *resident) lines(ctx context.Context, ph phonemizer, rd *reading, p text.Piece) ([]line, error) {
+	bits := []text.Bit{{Text: p.Text}}
+	if !rd.plain {
+		bits = text.Inline(p.Text, &rd.table)
 	}
-	units := make([]string, len(segs))
-	for i, s := range segs {
-		units[i] = s.Text
-	}
-	if !r.info.Characters {
-		var err error
-		if units, err = ph.Phonemes(ctx, r.info.Espeak, short(units)...); err != nil {
+	var out []line
+	for i, b := range bits {
+		end := p.End
+		if i < len(bits)-1 {
+			end = text.EndCut
+		}
+		units, err := r.units(ctx, ph, rd, b.Text, end)
+		if err != nil {
 			return nil, err
+		}
+		if units != "" {
+			for _, u := range cutUnits(units, r.info.MaxUnits) {
+				l := line{units: u, more: true, pause: pauses[text.EndCut]}
+				if strings.HasSuffix(u, ",") {
+					l.pause = pauses[text.EndComma]
+				}
+				out = append(out, l)
+			}
+			out[len(out)-1].pause = pauses[end]
+		}
+		if b.Pause > 0 {
+			if units == "" {
+				out = append(out, line{more: true})
+			}
+			out[len(out)-1].wait = b.Pause
+		}
+	}
+	if len(out) > 0 {
+		out[0].text = p.Text
+		out[len(out)-1].more = false
+	}
+	return out, nil
+}
+
+// units gives the phonemes (or letters) of a text with its clause marks.
+func (r *resident) units(ctx context.Context, ph phonemizer, rd *reading, s string, end text.End) (string, error) {
+	segs := text.Segments(r.text.Normalise(rd.lexicon.Apply(s, &rd.table)))
+	var runs []text.Run // of all segments
+	var ask []string    // those that the phonemizer is to read
+	last := make([]int, len(segs))
+	for i, seg := range segs {
+		for _, run := range rd.table.Runs(seg.Text) {
+			if run.IPA == "" {
+				ask = append(ask, run.Text)
+			} else if r.info.Characters {
+				continue
+			}
+			runs = append(runs, run)
+		}
+		last[i] = len(runs)
+	}
+	if !r.info.Characters && len(ask) > 0 {
+		var err error
+		if ask, err = ph.Phonemes(ctx, r.info.Espeak, short(ask)...); err != nil {
+			return "", err
 		}
 	}
 	var b strings.Builder
-	for i, u := range units {
-		if u = strings.TrimSpace(u); u == "" {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(u)
-		mark := rune(0)
-		if i < len(segs) {
-			mark = segs[i].Mark
-		}
-		if mark == 0 && i == len(units)-1 {
-			switch p.End {
-			case text.EndSentence, text.EndParagraph:
-				mark = '.'
-			case text.EndComma:
-				mark = ','
+	k := 0
+	for i, seg := range segs {
+		said := false
+		for ; k < last[i]; k++ {
+			u := runs[k].IPA
+			if u == "" {
+				u, ask = ask[0], ask[1:]
 			}
+			if u = strings.TrimSpace(u); u == "" {
+				continue
+			}
+			if b.Len() > 0 {
+				b.WriteByte(' ')
+			}
+			b.WriteString(u)
+			said = true
+		}
+		mark := seg.Mark
+		if mark == 0 && i == len(segs)-1 {
+			mark = map[text.End]rune{text.EndSentence: '.', text.EndParagraph: '.', text.EndComma: ','}[end]
 		}
 		if mark == '…' {
 			mark = '.'
 		}
-		if mark != 0 {
+		if said && mark != 0 {
 			b.WriteRune(mark)
 		}
 	}
-	if b.Len() == 0 {
-		return nil, nil
-	}
-	parts := cutUnits(b.String(), r.info.MaxUnits)
-	out := make([]line, len(parts))
-	for i, u := range parts {
-		out[i] = line{units: u, more: i < len(parts)-1, pause: pauses[text.EndCut]}
-		if strings.HasSuffix(u, ",") {
-			out[i].pause = pauses[text.EndComma]
-		}
-	}
-	out[0].text = p.Text
-	out[len(out)-1].pause = pauses[p.End]
-	return out, nil
+	return b.String(), nil
 }
 
 // short bounds the segments to what the phonemizer takes.

@@ -111,7 +111,7 @@ type job struct {
 	t       *take
 	started time.Time
 
-	split   text.Splitter
+	source  source
 	lines   []line // phonemised, not yet spoken
 	turn    turn
 	texting time.Duration
@@ -122,9 +122,9 @@ type job struct {
 // open reads the text up to the first line that has something to say.
 func (j *job) open(ctx context.Context) error {
 	j.turn.batch = j.o.Batch
-	j.split.Eager = !j.o.Whole
-	j.split.Write(j.o.Text)
-	j.split.Flush()
+	if err := j.source.open(j.o); err != nil {
+		return err
+	}
 	ok, err := j.fill(ctx)
 	if err == nil && !ok {
 		err = errSilent
@@ -137,14 +137,11 @@ func (j *job) fill(ctx context.Context) (bool, error) {
 	t0 := time.Now()
 	defer func() { j.texting += time.Since(t0) }()
 	for len(j.lines) == 0 {
-		p, ok := j.split.Next()
-		if !ok {
-			return false, nil
-		}
-		var err error
-		if j.lines, err = j.o.r.lines(ctx, j.s.ph, p); err != nil {
+		lines, ok, err := j.source.next(ctx, j.s.ph)
+		if err != nil || !ok {
 			return false, err
 		}
+		j.lines = lines
 	}
 	return true, nil
 }
@@ -228,9 +225,15 @@ func newSpeaker(s *Service, o *order, t *turn) *speaker {
 
 // speak says one line; put gets its samples at the voice's own rate.
 func (p *speaker) speak(ctx context.Context, l line, last bool, put func(context.Context, []float32) error) error {
+	if l.units == "" {
+		return put(ctx, make([]float32, p.pause(l, last)))
+	}
 	p.s.working(true)
 	defer p.s.working(false)
-	u := voice.Utterance{Units: l.units, Speed: p.o.Speed, Seed: p.o.Seed, Speaker: p.speaker(), Stream: !p.o.Whole}
+	u := voice.Utterance{Units: l.units, Speed: p.o.Speed, Seed: p.o.Seed, Speaker: p.o.speaker, Stream: !p.o.Whole}
+	if l.rate > 0 {
+		u.Speed = min(max(u.Speed*l.rate, 0.25), 4)
+	}
 	gate := func(ctx context.Context, f func() error) error { return p.s.gate.run(ctx, p.turn, f) }
 	_, err := p.o.r.voice.Speak(ctx, u, gate, func(s []float32) error {
 		for i, x := range s {
@@ -244,13 +247,15 @@ func (p *speaker) speak(ctx context.Context, l line, last bool, put func(context
 	return put(ctx, p.trim.End(nil, p.pause(l, last)))
 }
 
-func (p *speaker) speaker() int { return p.o.speaker }
-
-// pause is the silence behind a line, in samples.
+// pause is the silence behind a line, in samples: what the text asks for, else
+// what is natural there.
 func (p *speaker) pause(l line, last bool) int {
-	if p.o.Pause == PauseNone || last {
-		return 0
-	}
 	d := l.pause.Seconds() / min(max(p.o.Speed, 0.5), 2)
+	if p.o.Pause == PauseNone || last {
+		d = 0
+	}
+	if l.wait > 0 {
+		d = l.wait.Seconds()
+	}
 	return int(d * float64(p.rate))
 }

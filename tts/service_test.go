@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -236,6 +237,12 @@ func TestShortPassesLong(t *testing.T) {
 	}
 	v.hold <- struct{}{}
 	start("short", "hi")
+	for waiting := 0; waiting < 3; { // one runs, the short one and two long ones wait
+		s.gate.mu.Lock()
+		waiting = len(s.gate.waiting)
+		s.gate.mu.Unlock()
+		runtime.Gosched()
+	}
 	close(v.hold)
 	wg.Wait()
 	if order[0] != "short" {

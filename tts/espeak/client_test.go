@@ -43,6 +43,11 @@ func TestPhonemes(t *testing.T) {
 	f("en-us", "", "")
 	f("en-us", "\x00\x01", "")
 	f("en-us", "hello\nworld", "həlˈoʊ wˈɜːld")
+	// The last character of a text must not turn up in the next one.
+	f("en-us", "A, B, C", "ˈeɪ bˈiː sˈiː")
+	f("en-us", "x.", "ˈɛks")
+	f("en-us", "one. 2", "wˌʌn tˈuː")
+	f("en-us", "two", "tˈuː")
 	f("de", "schön", "ʃˈøːn")
 	// These two end in a crash when the voice is set by its name.
 	for _, l := range []string{"en-gb", "fr-fr"} {

@@ -62,7 +62,7 @@ func readAnswer(r io.Reader, want int) ([]string, error) {
 	if head[4] != 0 {
 		return nil, &errRefused{string(body)}
 	}
-	out := make([]string, 0, min(want, 64))
+	out := make([]string, 0, max(min(want, 64), 0))
 	for len(body) > 0 {
 		if len(body) < 2 {
 			return nil, errors.New("answer ends inside a length")

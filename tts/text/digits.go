@@ -2,6 +2,7 @@ package text
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -370,13 +371,16 @@ func unitNames(single bool) string {
 			names = append(names, regexp.QuoteMeta(u))
 		}
 	}
-	// Longer first: the expression takes the first that fits.
-	for i := range names {
-		for j := i + 1; j < len(names); j++ {
-			if len(names[j]) > len(names[i]) || len(names[j]) == len(names[i]) && names[j] < names[i] {
-				names[i], names[j] = names[j], names[i]
-			}
-		}
-	}
+	sortLongest(names) // the expression takes the first that fits
 	return strings.Join(names, "|")
+}
+
+// sortLongest puts longer strings first.
+func sortLongest(s []string) {
+	slices.SortFunc(s, func(a, b string) int {
+		if n := len(b) - len(a); n != 0 {
+			return n
+		}
+		return strings.Compare(a, b)
+	})
 }

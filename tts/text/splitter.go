@@ -316,7 +316,7 @@ func isRow(line string) bool { return len(line) > 1 && line[0] == '|' && strings
 // symbol that has a name.
 func Speakable(text string) bool {
 	for _, r := range text {
-		if unicode.IsLetter(r) || unicode.IsNumber(r) || symbolName(r) != "" && !strings.ContainsRune(silentAlone, r) {
+		if unicode.IsLetter(r) || unicode.IsNumber(r) || isReserved(r) || symbolName(r) != "" && !strings.ContainsRune(silentAlone, r) {
 			return true
 		}
 	}

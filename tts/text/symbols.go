@@ -64,7 +64,7 @@ func tidy(s string) string {
 			b.WriteRune(r - '！' + '!')
 		case unicode.IsSpace(r):
 			b.WriteByte(' ')
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == unicode.ReplacementChar, unicode.Is(unicode.Co, r):
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == unicode.ReplacementChar, unicode.Is(unicode.Co, r) && !isReserved(r):
 		case isEmoji(r):
 			b.WriteByte(' ')
 		default:

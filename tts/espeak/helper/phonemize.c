@@ -146,7 +146,11 @@ static int select_voice(const char *language)
     return 1;
 }
 
-/* segment appends the phonemes of one text: its clauses joined by spaces. */
+/* segment appends the phonemes of one text: its clauses joined by spaces.
+ * espeak-ng reads one character ahead and keeps it for the next call, so the
+ * calls go on until it says that there is no more (a null pointer), even when
+ * the pointer stands at the end: else the character would turn up in the next
+ * segment. */
 static int segment(const char *text)
 {
     size_t at = answered;
@@ -154,7 +158,8 @@ static int segment(const char *text)
     const void *rest = text;
     if (!append(none, 2))
         return 0;
-    while (rest && *(const char *)rest) {
+    size_t calls = strlen(text) + 2;
+    while (rest && calls-- > 0) {
         const char *ipa = to_phonemes(&rest, CHARS_UTF8, PHONEMES_IPA);
         if (!ipa)
             break;

@@ -1,0 +1,130 @@
+package text
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestInline(t *testing.T) {
+	f := func(in string, want ...Bit) {
+		t.Helper()
+		var table Phonemes
+		got := Inline(in, &table)
+		for i, b := range got { // show pronunciations
+			var words []string
+			for _, r := range table.Runs(b.Text) {
+				words = append(words, r.Text+r.IPA)
+			}
+			got[i].Text = strings.Join(words, "|")
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("Inline(%q) = %+v, want %+v", in, got, want)
+		}
+	}
+	ms := time.Millisecond
+	f("plain", Bit{"plain", 0})
+	f("one [pause:500ms] two", Bit{"one", 500 * ms}, Bit{"two", 0})
+	f("one [PAUSE: 1.5s]", Bit{"one", 1500 * ms})
+	f("[pause:200] two", Bit{"", 200 * ms}, Bit{"two", 0})
+	f("x [pause:99h] y", Bit{"x [pause:99h] y", 0})
+	f("x [pause:9999s] y", Bit{"x", MaxPause}, Bit{"y", 0})
+	f("x [pause:1.2.3s] y", Bit{"x", 0}, Bit{"y", 0})
+	f("say [tomato](/təˈmɑːtoʊ/) now", Bit{"say|təˈmɑːtoʊ|now", 0})
+	f("a [link](/docs/) here", Bit{"a [link](/docs/) here", 0})
+}
+
+func TestLexicon(t *testing.T) {
+	l, err := NewLexicon(map[string]string{"SQL": "sequel", "nginx": "/ˈɛndʒɪnˈɛks/", "New York": "the big apple", "C++": "see plus plus"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(in, want string) {
+		t.Helper()
+		var table Phonemes
+		got := l.Apply(in, &table)
+		var words []string
+		for _, r := range table.Runs(got) {
+			words = append(words, r.Text+r.IPA)
+		}
+		if s := strings.Join(words, "|"); s != want {
+			t.Errorf("Apply(%q) = %q, want %q", in, s, want)
+		}
+	}
+	f("I use SQL and sql, not MySQL.", "I use sequel and sequel, not MySQL.")
+	f("run nginx now", "run|ˈɛndʒɪnˈɛks|now")
+	f("in new york, C++ rules", "in the big apple, see plus plus rules")
+	f("sqlite", "sqlite")
+	if _, err := NewLexicon(map[string]string{"": "x"}); err == nil {
+		t.Error("an empty word was taken")
+	}
+	if _, err := NewLexicon(map[string]string{"x": strings.Repeat("y", 1000)}); err == nil {
+		t.Error("an endless reading was taken")
+	}
+}
+
+func TestSSML(t *testing.T) {
+	f := func(in string, want ...Span) {
+		t.Helper()
+		var table Phonemes
+		got, err := SSML("<speak>"+in+"</speak>", &table)
+		if err != nil {
+			t.Errorf("SSML(%q): %v", in, err)
+			return
+		}
+		for i, s := range got {
+			var words []string
+			for _, r := range table.Runs(strings.Join(strings.Fields(s.Text), " ")) {
+				words = append(words, r.Text+r.IPA)
+			}
+			got[i].Text = strings.Join(words, "|")
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("SSML(%q) = %+v, want %+v", in, got, want)
+		}
+	}
+	ms := time.Millisecond
+	f("Hello", Span{"Hello", 1, 0, EndParagraph})
+	f("One<break time='250ms'/>two", Span{"One", 1, 250 * ms, EndCut}, Span{"two", 1, 0, EndParagraph})
+	f("One<break/><break strength='weak'/>two", Span{"One", 1, 600 * ms, EndCut}, Span{"two", 1, 0, EndParagraph})
+	f("<p>A</p><p><s>B</s><s>C</s></p>", Span{"A", 1, 0, EndParagraph}, Span{"B", 1, 0, EndSentence}, Span{"C", 1, 0, EndParagraph})
+	f("a <prosody rate='50%'>b <prosody rate='slow'>c</prosody></prosody> d", Span{"a", 1, 0, EndCut}, Span{"b", 0.5, 0, EndCut},
+		Span{"c", 0.375, 0, EndCut}, Span{"d", 1, 0, EndParagraph})
+	f("the <sub alias='World Wide Web'>WWW</sub> is", Span{"the World Wide Web is", 1, 0, EndParagraph})
+	f("say <phoneme alphabet='ipa' ph='təˈmeɪtoʊ'>tomato</phoneme>!", Span{"say|təˈmeɪtoʊ|!", 1, 0, EndParagraph})
+	f("<say-as interpret-as='characters'>AB1</say-as>", Span{"A, B, one", 1, 0, EndParagraph})
+	f("<say-as interpret-as='digits'>123</say-as>", Span{"one two three", 1, 0, EndParagraph})
+	f("<say-as interpret-as='ordinal'>3</say-as> &amp; <say-as interpret-as='date'>1999</say-as>", Span{"third & nineteen ninety-nine", 1, 0, EndParagraph})
+	f("<emphasis>very</emphasis> <unknown>odd</unknown>", Span{"very odd", 1, 0, EndParagraph})
+	f("x\U000F0000y", Span{"xy", 1, 0, EndParagraph})
+
+	bad := func(in, has string) {
+		t.Helper()
+		var table Phonemes
+		if _, err := SSML(in, &table); err == nil || !strings.Contains(err.Error(), has) {
+			t.Errorf("SSML(%q) gives %v, want an error with %q", in, err, has)
+		}
+	}
+	bad("<speak>a", "SSML")
+	bad("<speak><break time='x'/></speak>", "break time")
+	bad("<speak><prosody rate='x'>a</prosody></speak>", "prosody rate")
+	bad("<speak>"+strings.Repeat("<p>", 100), "deep")
+	bad("<talk>a</talk>", "outermost")
+}
+
+func FuzzSSML(f *testing.F) {
+	f.Add("<speak>a<break time='1s'/><prosody rate='fast'>b</prosody><sub alias='x'>c</sub></speak>")
+	f.Fuzz(func(t *testing.T, s string) {
+		var table Phonemes
+		spans, err := SSML(s, &table)
+		if err != nil {
+			return
+		}
+		for _, p := range spans {
+			if p.Text == "" || p.Pause < 0 || p.Pause > MaxPause || !(p.Rate >= 0.25 && p.Rate <= 4) {
+				t.Errorf("SSML(%q) has the span %+v", s, p)
+			}
+		}
+	})
+}
