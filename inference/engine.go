@@ -165,9 +165,12 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 	t.tokens = make([]Token, len(r.Prompt), min(t.limit, len(r.Prompt)+512)+1)
 	copy(t.tokens, r.Prompt)
 	if sampler != nil {
-		sampler.Accept(r.Prompt...)
+		err = sampler.Accept(r.Prompt...)
 	}
-	if err := e.enqueue(t); err != nil {
+	if err == nil {
+		err = e.enqueue(t)
+	}
+	if err != nil {
 		cancel()
 		if sampler != nil {
 			sampler.Close()

@@ -22,7 +22,7 @@ var ErrNoRuntime = errors.New("onnx: ONNX Runtime is not available")
 // error is wrapped beside it.
 var ErrTerminated = errors.New("onnx: run was cancelled")
 
-// Floats, Ints and Int32s make tensors; data is used, not copied.
+// Floats makes a float32 tensor over data, which is used, not copied.
 func Floats(data []float32, shape ...int64) Tensor { return Tensor{Shape: shape, F32: data} }
 
 // Ints makes an int64 tensor over data.
