@@ -60,8 +60,8 @@ fuzz: native ## every fuzz target for FUZZTIME (10s)
 bench: build ## Go benchmarks of the hot paths
 	@echo "bench: hot paths"; go test -run '^$$' -bench . -benchmem ./...
 
-e2e: build ## end-to-end tests with the real model, voice and clients
-	@echo "e2e: real model, voice and clients"; REPARTEE_E2E=1 go test -timeout 20m -v ./e2e/...
+e2e: build ## the command line and the voices with the real parts
+	@echo "e2e: command line, model and voice"; REPARTEE_E2E=1 go test -count=1 -timeout 20m -v ./cmd ./tts/...
 
 cuda: ## the CUDA flavour: not part of this version
 	@echo "cuda: this version has no CUDA build yet; the CPU build serves on every machine" >&2; exit 1
