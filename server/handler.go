@@ -115,6 +115,11 @@ func (s *Server) route(r *web.Request) {
 		r.Fail(&web.Error{Status: 503, Type: "server_error", Code: "draining", Msg: "the server is shutting down", RetryAfter: 5 * time.Second})
 		return
 	}
+	if len(ctx.PostBody()) > maxBody {
+		s.running.Done()
+		r.Fail(tooLarge)
+		return
+	}
 	released := false
 	r.Release = func() {
 		if !released {
@@ -180,6 +185,10 @@ func (s *Server) find(path string) *route {
 	return nil
 }
 
+// tooLarge answers bodies over the limit. They are read, up to four times the
+// limit, so that the client sees the answer and not a broken pipe.
+var tooLarge = &web.Error{Status: 413, Type: "invalid_request_error", Code: "body_too_large", Msg: "the body is over 4 MiB"}
+
 // broken answers requests that could not even be read.
 func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 	r := web.NewRequest(ctx)
@@ -189,7 +198,7 @@ func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &small):
 		r.Fail(&web.Error{Status: 431, Type: "invalid_request_error", Code: "headers_too_large", Msg: "the request's headers are over 32 KiB"})
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		r.Fail(&web.Error{Status: 413, Type: "invalid_request_error", Code: "body_too_large", Msg: "the body is over 4 MiB"})
+		r.Fail(tooLarge)
 	default:
 		r.Fail(&web.Error{Status: 400, Type: "invalid_request_error", Code: "bad_request", Msg: "the request could not be read: " + err.Error()})
 	}

@@ -22,7 +22,8 @@ import (
 
 // Limits of the listener.
 const (
-	maxBody       = 4 << 20
+	maxBody       = 4 << 20  // beyond it 413
+	maxRead       = 16 << 20 // beyond it the connection is cut
 	maxHeader     = 32 << 10
 	readTimeout   = 20 * time.Second // a whole request, so that dribbling ends
 	idleTimeout   = 2 * time.Minute
@@ -76,7 +77,7 @@ func New(cfg Config) *Server {
 	s.root, s.stop = context.WithCancel(context.Background())
 	s.http = &fasthttp.Server{
 		Handler: s.handle, Name: "repartee", ErrorHandler: s.broken,
-		MaxRequestBodySize: maxBody, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxRequestBodySize: maxRead, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		Concurrency: maxConns, NoDefaultServerHeader: true, NoDefaultContentType: true, CloseOnShutdown: true,
 		Logger: quiet{}, HeaderReceived: func(h *fasthttp.RequestHeader) fasthttp.RequestConfig { return fasthttp.RequestConfig{} },
 	}

@@ -195,7 +195,7 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 	f("POST", "/tts", `{"text":"x"}`, 404, "voice_not_found", "voice")
 	f("POST", v1, `{"messages":[]}`, 400, "", "messages")
 	f("POST", v1, `{"messages":[{"role":"king","content":"x"}]}`, 400, "", "messages[0].role")
-	f("POST", v1, `{"messages":[{"role":"user","content":5}]}`, 400, "", "messages.content")
+	f("POST", v1, `{"messages":[{"role":"user","content":5}]}`, 400, "", "messages[0].content")
 	f("POST", v1, `{"messages":[{"role":"user","content":"x"}],"n":99}`, 400, "", "n")
 	f("POST", v1, `{"messages":[{"role":"user","content":"x"}],"logit_bias":[1]}`, 400, "", "logit_bias")
 	f("POST", v1, `{"messages":[{"role":"user","content":"x"}],"tool_choice":"maybe"}`, 400, "", "tool_choice")

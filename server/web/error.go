@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"repartee/dialogue"
 	"repartee/inference"
@@ -117,7 +118,7 @@ func AppendString(b []byte, s string) []byte {
 			continue
 		}
 		if c >= 0x80 {
-			r, n := decode(s[i:])
+			r, n := utf8.DecodeRuneInString(s[i:])
 			if n > 1 {
 				i += n - 1
 				continue

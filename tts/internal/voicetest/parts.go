@@ -52,7 +52,7 @@ func Voice(t testing.TB) string {
 
 // Espeak gives the paths of the phonemizer, libespeak-ng and its data.
 func Espeak(t testing.TB) (program, library, data string) {
-	return find(t, "REPARTEE_PHONEMIZER", "native/*/bin/repartee-phonemize"),
+	return find(t, "REPARTEE_PHONEMIZER", "native/current/bin/repartee-phonemize"),
 		find(t, "REPARTEE_ESPEAK_LIBRARY", "espeak-ng/*/libespeak-ng.so"),
 		find(t, "REPARTEE_ESPEAK_DATA", "espeak-ng/*/espeak-ng-data")
 }
