@@ -72,6 +72,9 @@ func LoadModel(p ModelParams) (*Model, error) {
 		m.Close()
 		return nil, err
 	}
+	if !p.VocabOnly { // what a template implies is learned by using it; not in the first request
+		_, _ = m.Render(TemplateInput{Messages: []Message{{Role: "user", Content: "x"}}})
+	}
 	return m, nil
 }
 

@@ -22,3 +22,5 @@ func withTemplate(tb testing.TB, m *Model, source string) *Model {
 	}
 	return m
 }
+
+func trySetTemplate(m *Model, source string) error { return m.setTemplate(source) }

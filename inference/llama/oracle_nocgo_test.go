@@ -15,3 +15,5 @@ func withTemplate(tb testing.TB, m *Model, _ string) *Model {
 	tb.Skip(ErrNotBuilt)
 	return m
 }
+
+func trySetTemplate(*Model, string) error { return ErrNotBuilt }

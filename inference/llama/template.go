@@ -101,6 +101,7 @@ func (in *TemplateInput) pack(p *packer) {
 	p.flag(in.NoGenerationPrompt)
 	p.flag(in.ContinueFinal)
 	p.flag(in.DisableThinking)
+	p.flag(in.full)
 }
 
 func valid(s string) string {

@@ -199,6 +199,8 @@ type TemplateInput struct {
 	NoGenerationPrompt bool   // leave out the assistant header at the end
 	ContinueFinal      bool   // the last message is an assistant's to go on with
 	DisableThinking    bool
+
+	full bool // tests: never take the short path
 }
 
 // Rendered is a prompt and what the template implies for the answer.

@@ -94,12 +94,13 @@ rp_code rp_render(const rp_model * model, const char * input, size_t len, char *
     return rp::guarded(msg, cap, [&]() -> rp_code {
         rp::unpack packed(input, len);
         const auto in   = rp::read_input(packed);
+        const bool full = packed.flag();
         const auto chat = rp::templates_of(*model->core);
 
         std::string        prompt;
         const rp::answer * implied = nullptr;
         std::string        out;
-        if (chat->plain(in, prompt, &implied)) {
+        if (!full && chat->plain(in, prompt, &implied)) {
             out = rp::write_output(*model->core, implied->params, prompt, implied->parser);
         } else {
             const auto p = chat->apply(in);

@@ -112,7 +112,8 @@ std::string templates::render(const common_chat_templates_inputs & in) const {
 bool templates::plain(const common_chat_templates_inputs & in, std::string & prompt, const answer ** out) const {
     const int thinking = in.enable_thinking ? 1 : 0;
     if (!has_plain[thinking] || !in.tools.empty() || !in.json_schema.empty() || !in.grammar.empty() ||
-        !in.add_generation_prompt || in.continue_final_message != COMMON_CHAT_CONTINUATION_NONE || in.messages.empty()) {
+        !in.add_generation_prompt || in.continue_final_message != COMMON_CHAT_CONTINUATION_NONE || in.messages.empty() ||
+        in.messages.back().role != "user") {
         return false;
     }
     for (const auto & m : in.messages) {
