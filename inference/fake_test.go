@@ -189,7 +189,7 @@ func (c *fakeContext) SeqRemove(seq llama.SeqID, p0, p1 llama.Pos) error {
 }
 
 func (c *fakeContext) SetThreads(int, int) error { return nil }
-func (c *fakeContext) Abort()              {}
+func (c *fakeContext) Abort()                    {}
 func (c *fakeContext) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
