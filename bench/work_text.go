@@ -141,8 +141,10 @@ func (e *Env) addGeneration(res ChatResult, label string) {
 	}
 	e.Add("ttft"+label, res.TTFT())
 	e.Add("completion"+label, float64(res.Completion))
-	e.Add("drafted"+label, float64(res.Server.Drafted))
-	e.Add("accepted"+label, float64(res.Server.Accepted))
+	if res.Server.Drafted > 0 {
+		e.Add("drafted"+label, float64(res.Server.Drafted))
+		e.Add("accepted"+label, float64(res.Server.Accepted))
+	}
 }
 
 // runPrediction gives the answer to be expected along, or another one.
