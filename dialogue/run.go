@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"repartee/inference"
 	"repartee/inference/llama"
@@ -13,8 +15,13 @@ import (
 // Delta is what has come since the last one.
 type Delta struct {
 	Text      string
+	Reasoning string
 	ToolCalls []ToolDelta
 	Tokens    []inference.TokenInfo // with log-probabilities only
+}
+
+func (d *Delta) empty() bool {
+	return d.Text == "" && d.Reasoning == "" && len(d.ToolCalls) == 0 && len(d.Tokens) == 0
 }
 
 // ToolDelta is a piece of a tool call: ID and Name come with its first piece.
@@ -32,20 +39,21 @@ type Result struct {
 	ToolCalls []llama.ToolCall
 }
 
-// Run is a turn under way. One goroutine reads it.
+// Run is a turn under way. One goroutine reads and closes it.
 type Run struct {
-	service  *Service
-	engine   Engine
-	model    string
-	turn     Turn
-	history  []llama.Message
-	rendered llama.Rendered
-	stream   *inference.Stream
+	service    *Service
+	engine     Engine
+	model      string
+	turn       Turn
+	forget     int // messages of the session's history that did not fit
+	rendered   llama.Rendered
+	structured bool // the text must be taken apart
+	stream     *inference.Stream
 
-	raw    strings.Builder // everything generated
+	raw    strings.Builder // everything delivered
 	parsed llama.ParsedOutput
-	ids    []string
-	ended  bool
+	ahead  *Delta // read by Await, not yet by Next
+	kept   bool
 }
 
 // Model is the name the turn is answered by.
@@ -54,46 +62,72 @@ func (r *Run) Model() string { return r.model }
 // Engine is the model the turn is answered by.
 func (r *Run) Engine() Engine { return r.engine }
 
-// Close cancels the turn if it still runs.
-func (r *Run) Close() { r.stream.Close() }
+// Close cancels the turn if it still runs; its session then keeps what was
+// delivered. Idempotent.
+func (r *Run) Close() {
+	r.stream.Close()
+	if r.raw.Len() > 0 {
+		r.keep()
+	}
+}
 
-// structured tells whether the text must be taken apart for tool calls.
-func (r *Run) structured() bool { return len(r.turn.Tools) > 0 && r.rendered.Parser != "" }
+// Discard cancels the turn and keeps nothing of it.
+func (r *Run) Discard() {
+	r.kept = true
+	r.stream.Close()
+}
+
+// Await waits for the first piece, at most so long, and leaves it for Next: what
+// fails before can still be answered with a status.
+func (r *Run) Await(ctx context.Context, most time.Duration) error {
+	wait, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	d, err := r.Next(wait)
+	switch {
+	case err == nil:
+		r.ahead = &d
+	case errors.Is(err, io.EOF), wait.Err() != nil && ctx.Err() == nil:
+	default:
+		return err
+	}
+	return nil
+}
 
 // Next waits for more; io.EOF after the end, when the conversation has been
 // kept and Result is complete.
 func (r *Run) Next(ctx context.Context) (Delta, error) {
+	if d := r.ahead; d != nil {
+		r.ahead = nil
+		return *d, nil
+	}
 	for {
 		c, err := r.stream.Next(ctx)
 		if err != nil {
-			if errors.Is(err, io.EOF) && !r.ended {
-				r.ended = true
-				d := r.last()
+			if errors.Is(err, io.EOF) && !r.kept {
+				var d Delta
+				if r.structured {
+					d = r.parse(false) // what only the complete text shows
+				}
+				if r.raw.Len() == 0 && r.stream.Result().Finish == inference.FinishCancelled {
+					return Delta{}, err // nothing was said
+				}
 				r.keep()
-				if d.Text != "" || len(d.ToolCalls) > 0 {
+				if !d.empty() {
 					return d, nil
 				}
 			}
 			return Delta{}, err
 		}
 		r.raw.WriteString(c.Text)
-		if !r.structured() {
+		if !r.structured {
 			return Delta{Text: c.Text, Tokens: c.Tokens}, nil
 		}
 		d := r.parse(true)
 		d.Tokens = c.Tokens
-		if d.Text != "" || len(d.ToolCalls) > 0 || len(d.Tokens) > 0 {
+		if !d.empty() {
 			return d, nil
 		}
 	}
-}
-
-// last is what only the complete text shows.
-func (r *Run) last() Delta {
-	if !r.structured() {
-		return Delta{}
-	}
-	return r.parse(false)
 }
 
 // parse takes the text so far apart and returns the difference to last time.
@@ -108,60 +142,82 @@ func (r *Run) parse(partial bool) Delta {
 	var d Delta
 	if rest, ok := strings.CutPrefix(out.Content, r.parsed.Content); ok {
 		d.Text = rest
+		r.parsed.Content = out.Content
+	}
+	if rest, ok := strings.CutPrefix(out.Reasoning, r.parsed.Reasoning); ok {
+		d.Reasoning = rest
+		r.parsed.Reasoning = out.Reasoning
 	}
 	for i, call := range out.ToolCalls {
-		if i >= len(r.ids) {
-			r.ids = append(r.ids, "call_"+NewID())
-			d.ToolCalls = append(d.ToolCalls, ToolDelta{Index: i, ID: r.ids[i], Name: call.Name, Arguments: call.Arguments})
+		if i >= len(r.parsed.ToolCalls) {
+			call.ID = "call_" + NewID()
+			r.parsed.ToolCalls = append(r.parsed.ToolCalls, call)
+			d.ToolCalls = append(d.ToolCalls, ToolDelta{Index: i, ID: call.ID, Name: call.Name, Arguments: call.Arguments})
 			continue
 		}
-		if i < len(r.parsed.ToolCalls) {
-			if rest, ok := strings.CutPrefix(call.Arguments, r.parsed.ToolCalls[i].Arguments); ok && rest != "" {
-				d.ToolCalls = append(d.ToolCalls, ToolDelta{Index: i, Arguments: rest})
-			}
+		known := &r.parsed.ToolCalls[i]
+		if rest, ok := strings.CutPrefix(call.Arguments, known.Arguments); ok && rest != "" {
+			known.Arguments = call.Arguments
+			d.ToolCalls = append(d.ToolCalls, ToolDelta{Index: i, Arguments: rest})
 		}
-	}
-	if len(out.ToolCalls) >= len(r.parsed.ToolCalls) && len(out.Content) >= len(r.parsed.Content) {
-		r.parsed = out
 	}
 	return d
 }
 
-// keep stores the turn in its session; of a cancelled answer, what was
-// delivered.
+// keep stores the turn in its session, once.
 func (r *Run) keep() {
-	if r.turn.Session == "" {
+	if r.kept {
 		return
 	}
-	res := r.Result()
-	answer := llama.Message{Role: "assistant", Content: res.Text, ToolCalls: res.ToolCalls}
-	r.service.sessions.put(r.turn.Namespace, r.turn.Session, append(r.history, answer))
+	r.kept = true
+	t := &r.turn
+	if t.Session == "" {
+		return
+	}
+	text, _, calls := r.text()
+	answer := llama.Message{Role: "assistant", Content: text, ToolCalls: calls}
+	r.service.sessions.add(t.Namespace, t.Session, t.System, r.forget, append(slices.Clip(t.Messages), answer))
+}
+
+// Revise replaces what the session keeps of the answer, behind the end: of a
+// spoken answer that was cut off, only what was heard.
+func (r *Run) Revise(text string) {
+	if r.kept && r.turn.Session != "" {
+		r.service.sessions.revise(r.turn.Namespace, r.turn.Session, text)
+	}
+}
+
+// text is what has been delivered.
+func (r *Run) text() (text, reasoning string, calls []llama.ToolCall) {
+	if r.structured {
+		return r.parsed.Content, r.parsed.Reasoning, r.parsed.ToolCalls
+	}
+	return r.raw.String(), "", nil
 }
 
 // Result is complete once Next returned io.EOF.
 func (r *Run) Result() Result {
-	res := Result{Result: r.stream.Result(), Text: r.raw.String()}
-	if r.structured() {
-		res.Text, res.Reasoning, res.ToolCalls = r.parsed.Content, r.parsed.Reasoning, r.parsed.ToolCalls
-		for i := range res.ToolCalls {
-			if i < len(r.ids) {
-				res.ToolCalls[i].ID = r.ids[i]
-			}
-		}
-	}
+	res := Result{Result: r.stream.Result()}
+	res.Text, res.Reasoning, res.ToolCalls = r.text()
 	return res
 }
 
-// Collect reads a run to its end.
+// Collect reads a run to its end. When ctx ends first, its error is returned
+// and nothing is kept: nobody has got the answer.
 func (r *Run) Collect(ctx context.Context) (Result, []inference.TokenInfo, error) {
 	var tokens []inference.TokenInfo
 	for {
 		d, err := r.Next(ctx)
 		tokens = append(tokens, d.Tokens...)
-		if errors.Is(err, io.EOF) {
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF) && ctx.Err() == nil:
 			return r.Result(), tokens, nil
-		}
-		if err != nil {
+		case ctx.Err() != nil:
+			r.Discard()
+			return r.Result(), tokens, ctx.Err()
+		default:
+			r.Discard()
 			return r.Result(), tokens, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +49,6 @@ type Turn struct {
 	Model   string // empty = by Mode
 	Mode    string // "", fast, quality
 	Session string // keep the conversation under this id; empty = do not keep
-	Fresh   bool   // the session's id was just made: there is no history
 	System  string
 	// Messages of this turn, behind the session's history.
 	Messages []llama.Message
@@ -71,6 +71,8 @@ type Turn struct {
 	Timeout    time.Duration
 	IgnoreEOG  bool
 	Prediction string
+
+	DisableThinking bool
 }
 
 // Service answers turns. All methods may be called from any goroutine.
@@ -136,7 +138,7 @@ func (s *Service) Start(ctx context.Context, t Turn) (*Run, error) {
 	run := &Run{service: s, engine: engine, model: name, turn: t}
 	req := &inference.Request{
 		ID: t.RequestID, MaxTokens: t.MaxTokens, Stop: t.Stop, Priority: t.Priority, Namespace: t.Namespace,
-		Sampling: t.Sampling.params(), KeepSpecial: false,
+		Sampling: t.Sampling.params(),
 	}
 	req.Sampling.IgnoreEOG = t.IgnoreEOG
 	if t.Timeout > 0 {
@@ -199,34 +201,59 @@ func rawPrompt(engine Engine, t Turn) ([]inference.Token, error) {
 	return tokens, nil
 }
 
-// render applies the chat template to history and messages.
+// render applies the chat template to history and messages. A history that has
+// outgrown the context loses its older half, as often as that takes.
 func (r *Run) render(req *inference.Request) error {
 	t := &r.turn
 	var history []llama.Message
-	if t.Session != "" && !t.Fresh {
+	if t.Session != "" {
 		history, _ = r.service.sessions.history(t.Namespace, t.Session) // none yet: a new conversation
 	}
 	if t.System != "" {
-		system := llama.Message{Role: "system", Content: t.System}
-		if len(history) > 0 && history[0].Role == "system" {
-			history[0] = system
-		} else {
-			history = append([]llama.Message{system}, history...)
+		history = slices.Insert(history[behindSystem(history):], 0, llama.Message{Role: "system", Content: t.System})
+	}
+	for {
+		kept := without(history, r.forget)
+		in := llama.TemplateInput{
+			Messages: slices.Concat(kept, t.Messages), Tools: t.Tools, ToolChoice: t.ToolChoice,
+			ParallelToolCalls: t.ParallelToolCalls, JSONSchema: t.Schema, DisableThinking: t.DisableThinking,
 		}
-	}
-	r.history = append(history, t.Messages...)
-	in := llama.TemplateInput{Messages: r.history, Tools: t.Tools, ToolChoice: t.ToolChoice, ParallelToolCalls: t.ParallelToolCalls, JSONSchema: t.Schema}
-	var err error
-	if r.rendered, err = r.engine.Render(in); err != nil {
-		if errors.Is(err, llama.ErrSchema) {
-			return &FieldError{"response_format", err.Error()}
+		var err error
+		if r.rendered, err = r.engine.Render(in); err != nil {
+			return renderError(t, err)
 		}
-		return &FieldError{"messages", err.Error()}
+		if req.Prompt, err = r.engine.Tokenize(r.rendered.Prompt, !startsWithBOS(r.engine, r.rendered.Prompt), true); err != nil {
+			return &FieldError{"messages", err.Error()}
+		}
+		left := len(kept) - behindSystem(kept)
+		if left == 0 || len(req.Prompt)+r.reserve() < r.engine.ContextSize() {
+			break
+		}
+		r.forget = len(history) - behindSystem(history) - left + (left+1)/2
 	}
-	if req.Prompt, err = r.engine.Tokenize(r.rendered.Prompt, !startsWithBOS(r.engine, r.rendered.Prompt), true); err != nil {
-		return &FieldError{"messages", err.Error()}
-	}
+	r.structured = r.rendered.Parser != "" && (len(t.Tools) > 0 || strings.Contains(r.engine.Info().ChatTemplate, "<think>"))
+	// Special tokens that the parser needs to see must stay in the text.
+	req.KeepSpecial = r.structured && len(r.rendered.Preserved) > 0
 	return nil
+}
+
+// reserve is the room a kept conversation leaves for its answer, tokens.
+func (r *Run) reserve() int {
+	size := r.engine.ContextSize() / 4
+	if n := r.turn.MaxTokens; n > 0 {
+		return min(n, size)
+	}
+	return min(512, size)
+}
+
+func renderError(t *Turn, err error) error {
+	switch {
+	case errors.Is(err, llama.ErrSchema) && len(t.Tools) > 0 && t.Schema == "":
+		return &FieldError{"tools", err.Error()}
+	case errors.Is(err, llama.ErrSchema):
+		return &FieldError{"response_format", err.Error()}
+	}
+	return &FieldError{"messages", err.Error()}
 }
 
 // startsWithBOS tells whether a template wrote the model's first token itself,

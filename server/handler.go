@@ -13,7 +13,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"repartee/dialogue"
-	"repartee/server/openai"
 	"repartee/server/web"
 )
 
@@ -29,10 +28,9 @@ func namespaces(keys []string) map[string]string {
 
 // handle stands around every request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	r := web.NewRequest(ctx)
+	r := web.NewRequest(ctx, s.cfg.Log)
 	r.Watcher, r.Root = s.watcher, s.root
 	r.ID = requestID(ctx)
-	r.Release = func() {}
 	ctx.Response.Header.Set("X-Request-Id", r.ID)
 	ctx.Response.Header.Set("Server-Timing", "queue;dur=0")
 	defer func() {
@@ -71,18 +69,16 @@ func (s *Server) route(r *web.Request) {
 		path = p
 	}
 	r.Ollama = strings.HasPrefix(path, "/api/")
-	switch path {
-	case "/livez":
-		ctx.SetBodyString("ok\n")
-		return
-	case "/readyz":
-		s.readyz(r)
-		return
-	case "/health":
-		s.health(r)
-		return
-	case "/metrics":
-		s.cfg.Metrics.Write(ctx)
+	if probe := probes[path]; probe != nil {
+		r.Quiet = true
+		switch m := string(ctx.Method()); {
+		case m == "OPTIONS":
+			allow(ctx, "GET")
+		case m != "GET" && m != "HEAD":
+			refuseMethod(r, "GET")
+		default:
+			probe(s, r)
+		}
 		return
 	}
 	work := s.find(path)
@@ -91,12 +87,10 @@ func (s *Server) route(r *web.Request) {
 		r.Fail(web.NotFound("route_not_found", "", "there is no "+path+"; there are: "+routeList))
 		return
 	case work != nil && string(ctx.Method()) == "OPTIONS":
-		ctx.Response.Header.Set("Allow", work.methods)
-		ctx.SetStatusCode(204)
+		allow(ctx, work.methods)
 		return
 	case work != nil && !methodOK(work.methods, string(ctx.Method())):
-		ctx.Response.Header.Set("Allow", work.methods)
-		r.Fail(&web.Error{Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Msg: string(ctx.Method()) + " is not allowed here, only " + work.methods})
+		refuseMethod(r, work.methods)
 		return
 	case !s.authorize(r):
 		r.Fail(&web.Error{Status: 401, Type: "authentication_error", Code: "invalid_api_key", Msg: "the API key is missing or wrong: send Authorization: Bearer KEY"})
@@ -117,6 +111,8 @@ func (s *Server) route(r *web.Request) {
 	}
 	if len(ctx.PostBody()) > maxBody {
 		s.running.Done()
+		web.Linger(ctx.Conn())
+		ctx.SetConnectionClose()
 		r.Fail(tooLarge)
 		return
 	}
@@ -128,6 +124,25 @@ func (s *Server) route(r *web.Request) {
 		}
 	}
 	work.do(s, d, r, strings.TrimPrefix(path, work.prefix))
+}
+
+// probes need no key, no model and no place in the queue.
+var probes = map[string]func(*Server, *web.Request){
+	"/livez":   func(_ *Server, r *web.Request) { r.HTTP.SetBodyString("ok\n") },
+	"/readyz":  (*Server).readyz,
+	"/health":  (*Server).health,
+	"/metrics": func(s *Server, r *web.Request) { s.cfg.Metrics.Write(r.HTTP) },
+}
+
+// allow answers OPTIONS.
+func allow(ctx *fasthttp.RequestCtx, methods string) {
+	ctx.Response.Header.Set("Allow", methods+", OPTIONS")
+	ctx.SetStatusCode(204)
+}
+
+func refuseMethod(r *web.Request, methods string) {
+	r.HTTP.Response.Header.Set("Allow", methods+", OPTIONS")
+	r.Fail(&web.Error{Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Msg: string(r.HTTP.Method()) + " is not allowed here, only " + methods})
 }
 
 func methodOK(methods, method string) bool {
@@ -169,12 +184,22 @@ var routes = []route{
 	{"/voices", "GET", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.native.Voices(r) }},
 	{"/ws", "GET", true, func(s *Server, d *dialects, r *web.Request, _ string) { d.native.WebSocket(r, &s.sockets) }},
 	{"/v1/chat/completions", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.openai.Chat(r) }},
+	{"/v1/completions", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.openai.Text(r) }},
 	{"/v1/models", "GET", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.openai.Models(r) }},
 	{"/v1/models/", "GET", false, func(_ *Server, d *dialects, r *web.Request, id string) { d.openai.Model(r, id) }},
-	{"/v1/audio/speech", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { openai.Speech(r, d.Speaker) }},
+	{"/v1/audio/speech", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.openai.Speech(r) }},
 }
 
-const routeList = "/chat, /tts, /voices, /ws, /v1/chat/completions, /v1/models, /v1/audio/speech, /health, /livez, /readyz, /metrics"
+// routeList names everything that is served.
+var routeList = func() string {
+	var names []string
+	for _, rt := range routes {
+		if rt.exact {
+			names = append(names, rt.prefix)
+		}
+	}
+	return strings.Join(append(names, "/health", "/livez", "/readyz", "/metrics"), ", ")
+}()
 
 func (s *Server) find(path string) *route {
 	for i := range routes {
@@ -191,8 +216,9 @@ var tooLarge = &web.Error{Status: 413, Type: "invalid_request_error", Code: "bod
 
 // broken answers requests that could not even be read.
 func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
-	r := web.NewRequest(ctx)
-	ctx.Response.Header.Set("X-Request-Id", dialogue.NewID())
+	r := web.NewRequest(ctx, s.cfg.Log)
+	r.ID = dialogue.NewID()
+	ctx.Response.Header.Set("X-Request-Id", r.ID)
 	var small *fasthttp.ErrSmallBuffer
 	switch {
 	case errors.As(err, &small):
@@ -203,4 +229,6 @@ func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 		r.Fail(&web.Error{Status: 400, Type: "invalid_request_error", Code: "bad_request", Msg: "the request could not be read: " + err.Error()})
 	}
 	ctx.SetConnectionClose()
+	web.Linger(ctx.Conn())
+	r.Log(ctx.Response.StatusCode())
 }

@@ -53,7 +53,7 @@ type Server struct {
 	watcher *web.Watcher
 	keys    map[string]string // key → namespace
 	root    context.Context
-	stop    context.CancelFunc
+	stop    context.CancelCauseFunc
 
 	backends atomic.Pointer[dialects]
 	draining atomic.Bool
@@ -74,7 +74,8 @@ func New(cfg Config) *Server {
 		cfg.Log = slog.Default()
 	}
 	s := &Server{cfg: cfg, watcher: web.NewWatcher(), keys: namespaces(cfg.Keys)}
-	s.root, s.stop = context.WithCancel(context.Background())
+	s.root, s.stop = context.WithCancelCause(context.Background())
+	s.sockets.Enter, s.sockets.Leave = s.enter, s.running.Done
 	s.http = &fasthttp.Server{
 		Handler: s.handle, Name: "repartee", ErrorHandler: s.broken,
 		MaxRequestBodySize: maxRead, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
@@ -91,11 +92,18 @@ func (quiet) Printf(string, ...any) {}
 
 // SetReady lets work in.
 func (s *Server) SetReady(b Backends) {
-	s.backends.Store(&dialects{b, &native.Dialect{Dialogue: b.Dialogue, Speaker: b.Speaker}, &openai.Dialect{Dialogue: b.Dialogue, Created: time.Now()}})
+	var observer speech.Observer
+	if s.cfg.Metrics != nil {
+		observer = s.cfg.Metrics
+	}
+	s.backends.Store(&dialects{
+		b, &native.Dialect{Dialogue: b.Dialogue, Speaker: b.Speaker, Observer: observer},
+		&openai.Dialect{Dialogue: b.Dialogue, Speaker: b.Speaker, Observer: observer, Created: time.Now()},
+	})
 }
 
 // Serve accepts connections until Shutdown.
-func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
+func (s *Server) Serve(l net.Listener) error { return s.http.Serve(web.Listener{Listener: l}) }
 
 // enter counts a piece of work, unless the server drains.
 func (s *Server) enter() bool {
@@ -120,13 +128,13 @@ func (s *Server) Shutdown(ctx context.Context) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		s.stop()
+		s.stop(web.ErrStopped)
 		select {
 		case <-done:
 		case <-time.After(closingWithin):
 		}
 	}
-	s.stop()
+	s.stop(web.ErrStopped)
 	s.sockets.Close()
 	closing, cancel := context.WithTimeout(context.Background(), closingWithin)
 	defer cancel()

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -78,7 +79,7 @@ func (b *chatBody) turn(r *web.Request) (dialogue.Turn, error) {
 		return t, err
 	}
 	if t.Session == "" {
-		t.Session, t.Fresh = dialogue.NewID(), true
+		t.Session = dialogue.NewID()
 	}
 	if b.Message != "" {
 		t.Messages = []llama.Message{{Role: "user", Content: b.Message}}
@@ -104,44 +105,59 @@ func (d *Dialect) Chat(r *web.Request) {
 	ctx, cancel := r.Context()
 	run, err := d.Dialogue.Start(ctx, turn)
 	if err != nil {
-		cancel()
+		cancel(nil)
 		r.Fail(err)
 		return
 	}
-	if !body.Stream {
-		defer cancel()
-		res, _, err := run.Collect(ctx)
-		if err != nil {
-			r.Fail(err)
-			return
-		}
-		t := res.Timings
-		r.Timing("queue", t.Queue, "prefill", t.Prefill, "first", t.FirstToken, "total", t.Total)
-		r.JSON(append(appendResult([]byte("{"), run, turn.Session, res, true), '}'))
+	if body.Stream {
+		d.stream(ctx, cancel, r, run, turn.Session)
 		return
 	}
-	r.Timing("queue", time.Duration(0))
-	r.Stream("text/event-stream; charset=utf-8", nil, func(w *web.StreamWriter) {
+	defer cancel(nil)
+	res, _, err := run.Collect(ctx)
+	if err != nil {
+		r.Fail(web.Ended(ctx, err))
+		return
+	}
+	r.Timing(web.Marks(res.Timings)...)
+	b := make([]byte, 0, 512+len(res.Text)+len(res.Text)/8)
+	r.JSON(append(appendResult(append(b, '{'), run, turn.Session, res, true), '}'))
+}
+
+// stream answers with server-sent events.
+func (d *Dialect) stream(ctx context.Context, cancel context.CancelCauseFunc, r *web.Request, run *dialogue.Run, session string) {
+	if err := run.Await(ctx, web.AwaitFirst); err != nil {
+		run.Discard()
+		err = web.Ended(ctx, err)
+		cancel(nil)
+		r.Fail(err)
+		return
+	}
+	r.Timing(web.Mark{Name: "first", D: time.Since(r.Began)})
+	r.Stream(ctx, cancel, "text/event-stream; charset=utf-8", nil, func(w *web.StreamWriter) {
 		var line []byte
 		for {
 			delta, err := run.Next(ctx)
-			switch {
-			case errors.Is(err, io.EOF):
-				res := run.Result()
-				line = append(appendResult(append(line[:0], `{"done":true,`...), run, turn.Session, res, true), '}')
-				_ = w.Event(line) // the end either way
-				_ = w.Event([]byte("[DONE]"))
+			if err != nil {
+				if err = web.Ended(ctx, err); !errors.Is(err, io.EOF) {
+					_ = w.Event(web.From(err).AppendJSON(line[:0])) // the end either way
+					return
+				}
+				line = append(appendResult(append(line[:0], `{"done":true,`...), run, session, run.Result(), true), '}')
+				if w.Event(line) == nil {
+					_ = w.Event([]byte("[DONE]")) // the end either way
+				}
 				return
-			case err != nil:
-				_ = w.Event(web.From(err).AppendJSON(line[:0]))
-				return
+			}
+			if delta.Text == "" {
+				continue
 			}
 			line = append(web.AppendString(append(line[:0], `{"delta":`...), delta.Text), '}')
 			if w.Event(line) != nil {
 				return
 			}
 		}
-	}, func() { run.Close(); cancel() })
+	}, run.Close)
 }
 
 // appendResult writes the fields of a finished turn, without braces.

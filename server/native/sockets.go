@@ -10,6 +10,11 @@ import (
 // Sockets are the open WebSocket connections: fasthttp does not wait for
 // hijacked ones, so the server drains them itself.
 type Sockets struct {
+	// Enter counts a turn as running work, or refuses it while the server
+	// drains; Leave takes it back. Both are set before the first connection.
+	Enter func() bool
+	Leave func()
+
 	mu       sync.Mutex
 	open     map[*socket]struct{}
 	draining bool

@@ -13,7 +13,8 @@ import (
 // Dialect serves the own routes over the rooms behind.
 type Dialect struct {
 	Dialogue *dialogue.Service
-	Speaker  speech.Speaker // nil = speech is switched off
+	Speaker  speech.Speaker  // nil = speech is switched off
+	Observer speech.Observer // of speech; nil = nobody
 }
 
 type ttsBody struct {
@@ -51,7 +52,7 @@ func (d *Dialect) TTS(r *web.Request) {
 		}
 	}
 	req.Whole = body.Stream != nil && !*body.Stream
-	speech.Answer(r, d.Speaker, req)
+	speech.Answer(r, d.Speaker, d.Observer, req)
 }
 
 // query reads the parameters of GET /tts.

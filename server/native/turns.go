@@ -144,21 +144,21 @@ func (c *socket) begin(body chatBody, speak bool) {
 		c.fail(&web.Error{Status: 409, Type: "invalid_request_error", Code: "busy", Msg: "a turn is running: cancel it first"})
 		return
 	}
-	if c.draining.Load() {
-		c.fail(&web.Error{Status: 503, Type: "server_error", Code: "draining", Msg: "the server is shutting down"})
-		return
-	}
 	turn, err := body.turn(&web.Request{Namespace: c.space, ID: c.id})
 	if err != nil {
 		c.fail(err)
 		return
 	}
-	turn.Fresh = false
-	c.run(func(ctx context.Context, n int) error { return c.answer(ctx, n, turn, speak) })
+	_ = c.run(func(ctx context.Context, n int) error { return c.answer(ctx, n, turn, speak) })
 }
 
-// run gives f a goroutine and a turn number.
-func (c *socket) run(f func(ctx context.Context, turn int) error) {
+// run gives f a goroutine and a turn number, and tells whether it did: a server
+// that drains takes no more work.
+func (c *socket) run(f func(ctx context.Context, turn int) error) bool {
+	if !c.all.Enter() {
+		c.fail(&web.Error{Status: 503, Type: "server_error", Code: "draining", Msg: "the server is shutting down"})
+		return false
+	}
 	ctx, cancel := context.WithCancel(c.root)
 	done := make(chan struct{})
 	c.turn++
@@ -167,6 +167,7 @@ func (c *socket) run(f func(ctx context.Context, turn int) error) {
 	c.cancel, c.done = cancel, done
 	c.mu.Unlock()
 	go func() {
+		defer c.all.Leave()
 		defer close(done)
 		defer func() {
 			if p := recover(); p != nil {
@@ -185,6 +186,7 @@ func (c *socket) run(f func(ctx context.Context, turn int) error) {
 			c.fail(err)
 		}
 	}()
+	return true
 }
 
 func (c *socket) cancelTurn() {
@@ -224,7 +226,6 @@ func (c *socket) answer(ctx context.Context, n int, turn dialogue.Turn, speak bo
 		}
 		defer voice.end()
 	}
-	var b []byte
 	for {
 		d, err := run.Next(context.Background())
 		if errors.Is(err, io.EOF) {
@@ -233,9 +234,10 @@ func (c *socket) answer(ctx context.Context, n int, turn dialogue.Turn, speak bo
 		if err != nil {
 			return err
 		}
-		b = strconv.AppendInt(append(b[:0], `{"type":"token","turn":`...), int64(n), 10)
+		pooled := frames.Get().(*[]byte)
+		b := strconv.AppendInt(append((*pooled)[:0], `{"type":"token","turn":`...), int64(n), 10)
 		b = append(web.AppendString(append(b, `,"text":`...), d.Text), '}')
-		c.send(append([]byte(nil), b...))
+		c.queue(frame{websocket.TextMessage, b, pooled})
 		if voice != nil {
 			if err := voice.narrator.Write(d.Text); err != nil {
 				return err
@@ -248,7 +250,10 @@ func (c *socket) answer(ctx context.Context, n int, turn dialogue.Turn, speak bo
 		spoken = voice.finish(ctx)
 	}
 	if ctx.Err() != nil || res.Finish == inference.FinishCancelled {
-		b = strconv.AppendInt([]byte(`{"type":"cancelled","turn":`), int64(n), 10)
+		if voice != nil {
+			run.Revise(spoken)
+		}
+		b := strconv.AppendInt([]byte(`{"type":"cancelled","turn":`), int64(n), 10)
 		c.send(append(web.AppendString(append(b, `,"spoken":`...), spoken), '}'))
 		return nil
 	}
@@ -315,7 +320,7 @@ func (c *socket) narrate(ctx context.Context, n int, began time.Time) (*narratio
 			for _, s := range clause.PCM {
 				pcm = binary.LittleEndian.AppendUint16(pcm, uint16(s))
 			}
-			c.queue(frame{websocket.BinaryMessage, pcm})
+			c.queue(frame{kind: websocket.BinaryMessage, data: pcm})
 			if !clause.Final {
 				continue
 			}
@@ -366,7 +371,7 @@ func (c *socket) sayText(text string, flush bool) {
 	}
 	if c.say == nil {
 		started := make(chan *narration, 1)
-		c.run(func(ctx context.Context, n int) error {
+		running := c.run(func(ctx context.Context, n int) error {
 			v, err := c.narrate(ctx, n, time.Now())
 			started <- v
 			if err != nil {
@@ -389,6 +394,9 @@ func (c *socket) sayText(text string, flush bool) {
 			c.send(append(b, "}}"...))
 			return nil
 		})
+		if !running {
+			return
+		}
 		if c.say = <-started; c.say == nil {
 			return
 		}

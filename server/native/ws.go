@@ -48,7 +48,7 @@ func (d *Dialect) WebSocket(r *web.Request, all *Sockets) {
 			}
 			_ = conn.Close()
 		}()
-		c := newSocket(d, conn, root, space, id)
+		c := newSocket(d, all, conn, root, space, id)
 		if !all.add(c) {
 			c.close(websocket.CloseGoingAway, "the server is shutting down")
 			return
@@ -61,16 +61,21 @@ func (d *Dialect) WebSocket(r *web.Request, all *Sockets) {
 	}
 }
 
-// frame is one message to send.
+// frame is one message to send. A pooled one goes back once it is written.
 type frame struct {
-	kind int
-	data []byte
+	kind   int
+	data   []byte
+	pooled *[]byte
 }
+
+// frames keeps the buffers of token messages, of which there is one a token.
+var frames = sync.Pool{New: func() any { return new([]byte) }}
 
 // socket is one connection. The handler's goroutine reads, one goroutine
 // writes, and at most one runs a turn.
 type socket struct {
 	d     *Dialect
+	all   *Sockets
 	conn  *websocket.Conn
 	root  context.Context
 	stop  context.CancelFunc
@@ -92,8 +97,8 @@ type socket struct {
 	say   *narration
 }
 
-func newSocket(d *Dialect, conn *websocket.Conn, root context.Context, space, id string) *socket {
-	c := &socket{d: d, conn: conn, space: space, id: id, out: make(chan frame, maxQueued), written: make(chan struct{})}
+func newSocket(d *Dialect, all *Sockets, conn *websocket.Conn, root context.Context, space, id string) *socket {
+	c := &socket{d: d, all: all, conn: conn, space: space, id: id, out: make(chan frame, maxQueued), written: make(chan struct{})}
 	c.root, c.stop = context.WithCancel(root)
 	c.base.Session = dialogue.NewID()
 	return c
@@ -165,6 +170,10 @@ func (c *socket) write() {
 				return
 			}
 			send(f.kind, f.data)
+			if f.pooled != nil {
+				*f.pooled = f.data[:0]
+				frames.Put(f.pooled)
+			}
 		case <-ping.C:
 			send(websocket.PingMessage, nil)
 		}
@@ -172,13 +181,20 @@ func (c *socket) write() {
 }
 
 // send queues a text frame; a reader that is too slow loses the connection.
-func (c *socket) send(data []byte) { c.queue(frame{websocket.TextMessage, data}) }
+func (c *socket) send(data []byte) { c.queue(frame{kind: websocket.TextMessage, data: data}) }
 
 func (c *socket) queue(f frame) {
 	select {
 	case c.out <- f:
+		return
+	default:
+	}
+	timer := time.NewTimer(writeWait)
+	defer timer.Stop()
+	select {
+	case c.out <- f:
 	case <-c.root.Done():
-	case <-time.After(writeWait):
+	case <-timer.C:
 		c.stop()
 		_ = c.conn.Close()
 	}

@@ -5,46 +5,25 @@ import (
 	"encoding/json"
 
 	"repartee/dialogue"
-	"repartee/inference"
 	"repartee/inference/llama"
 	"repartee/server/web"
 )
 
 // chatBody is the wire type of POST /v1/chat/completions.
 type chatBody struct {
-	Model               string             `json:"model"`
-	Messages            []Message          `json:"messages"`
-	Stream              bool               `json:"stream"`
-	StreamOptions       *streamOptions     `json:"stream_options"`
-	MaxTokens           *int               `json:"max_tokens"`
-	MaxCompletionTokens *int               `json:"max_completion_tokens"`
-	N                   *int               `json:"n"`
-	Temperature         *float64           `json:"temperature"`
-	TopP                *float64           `json:"top_p"`
-	TopK                *int               `json:"top_k"`
-	MinP                *float64           `json:"min_p"`
-	FrequencyPenalty    *float64           `json:"frequency_penalty"`
-	PresencePenalty     *float64           `json:"presence_penalty"`
-	RepeatPenalty       *float64           `json:"repeat_penalty"`
-	Seed                *int64             `json:"seed"`
-	Stop                Strings            `json:"stop"`
-	LogitBias           map[string]float64 `json:"logit_bias"`
-	Logprobs            *bool              `json:"logprobs"`
-	TopLogprobs         *int               `json:"top_logprobs"`
-	Tools               []tool             `json:"tools"`
-	ToolChoice          json.RawMessage    `json:"tool_choice"`
-	ParallelToolCalls   *bool              `json:"parallel_tool_calls"`
-	ResponseFormat      *responseFormat    `json:"response_format"`
-	Priority            string             `json:"priority"`
-	IgnoreEOS           bool               `json:"ignore_eos"`
-	User                string             `json:"user"`
+	samplingBody
+	Messages            []Message       `json:"messages"`
+	MaxCompletionTokens *int            `json:"max_completion_tokens"`
+	Logprobs            *bool           `json:"logprobs"`
+	TopLogprobs         *int            `json:"top_logprobs"`
+	Tools               []tool          `json:"tools"`
+	ToolChoice          json.RawMessage `json:"tool_choice"`
+	ParallelToolCalls   *bool           `json:"parallel_tool_calls"`
+	ResponseFormat      *responseFormat `json:"response_format"`
+	ReasoningEffort     string          `json:"reasoning_effort"`
 	Prediction          *struct {
 		Content Content `json:"content"`
 	} `json:"prediction"`
-}
-
-type streamOptions struct {
-	IncludeUsage bool `json:"include_usage"`
 }
 
 type tool struct {
@@ -72,50 +51,23 @@ const (
 )
 
 // turn validates the body and translates it.
-func (b *chatBody) turn(r *web.Request, vocab func(model string) (int, error)) (dialogue.Turn, int, error) {
-	t := dialogue.Turn{
-		Model: b.Model, Stop: b.Stop, Namespace: r.Namespace, RequestID: r.ID, IgnoreEOG: b.IgnoreEOS,
-		Sampling: dialogue.Sampling{
-			Temperature: b.Temperature, TopP: b.TopP, TopK: b.TopK, MinP: b.MinP, Seed: b.Seed, Logprobs: -1,
-			FrequencyPenalty: b.FrequencyPenalty, PresencePenalty: b.PresencePenalty, RepeatPenalty: b.RepeatPenalty,
-		},
-	}
-	size, err := vocab(b.Model)
+func (b *chatBody) turn(r *web.Request, model func(name string) (dialogue.Engine, error)) (dialogue.Turn, int, error) {
+	t, n, err := b.samplingBody.turn(r, model)
 	if err != nil {
 		return t, 0, err
 	}
 	if t.Messages, err = Messages(b.Messages); err != nil {
 		return t, 0, err
 	}
-	if err := CheckSampling(t.Sampling); err != nil {
-		return t, 0, err
-	}
-	if err := CheckStop(b.Stop); err != nil {
-		return t, 0, err
-	}
-	for _, m := range []struct {
-		name string
-		v    *int
-	}{{"max_tokens", b.MaxTokens}, {"max_completion_tokens", b.MaxCompletionTokens}} {
-		if m.v != nil && *m.v < 0 {
-			return t, 0, web.Bad(m.name, "%s: want 0 (the default) or more", m.name)
+	if m := b.MaxCompletionTokens; m != nil {
+		if *m < 0 {
+			return t, 0, web.Bad("max_completion_tokens", "max_completion_tokens: want 0 (the default) or more")
 		}
-		if m.v != nil && *m.v > 0 {
-			t.MaxTokens = *m.v
+		if *m > 0 {
+			t.MaxTokens = *m
 		}
 	}
-	n := 1
-	if b.N != nil {
-		if n = *b.N; n < 1 || n > maxChoices {
-			return t, 0, web.Bad("n", "n: want 1 … %d", maxChoices)
-		}
-	}
-	if b.Priority == "batch" {
-		t.Priority = inference.Batch
-	}
-	if t.Sampling.Bias, err = bias(b.LogitBias, size); err != nil {
-		return t, 0, err
-	}
+	t.DisableThinking = b.ReasoningEffort == "none"
 	if b.TopLogprobs != nil && (*b.TopLogprobs < 0 || *b.TopLogprobs > maxLogprobs) {
 		return t, 0, web.Bad("top_logprobs", "top_logprobs: want 0 … %d", maxLogprobs)
 	}

@@ -41,7 +41,7 @@ func (v *voiceRef) UnmarshalJSON(b []byte) error {
 		ID string `json:"id"`
 	}
 	if json.Unmarshal(b, &object) != nil || object.ID == "" {
-		return web.Bad("voice", "voice: want a voice's name")
+		return &web.Mismatch{Want: "a voice's name"}
 	}
 	*v = voiceRef(object.ID)
 	return nil
@@ -55,26 +55,26 @@ var openAIVoices = []string{"alloy", "ash", "ballad", "coral", "echo", "fable", 
 var openAIModels = []string{"", "tts-1", "tts-1-hd", "gpt-4o-mini-tts"}
 
 // Speech answers POST /v1/audio/speech.
-func Speech(r *web.Request, speaker speech.Speaker) {
+func (d *Dialect) Speech(r *web.Request) {
 	var body speechBody
 	if err := web.Decode(r.HTTP, &body); err != nil {
 		r.Fail(err)
 		return
 	}
-	if speaker == nil {
+	if d.Speaker == nil {
 		r.Fail(speech.ErrNone)
 		return
 	}
-	req, err := body.request(speaker)
+	req, err := body.request(d.Speaker)
 	if err != nil {
 		r.Fail(err)
 		return
 	}
 	if body.StreamFormat == "sse" {
-		events(r, speaker, req)
+		d.events(r, req)
 		return
 	}
-	speech.Answer(r, speaker, req)
+	speech.Answer(r, d.Speaker, d.Observer, req)
 }
 
 // request validates the body.
@@ -115,32 +115,39 @@ func (b *speechBody) request(speaker speech.Speaker) (tts.Request, error) {
 }
 
 // events answers as server-sent events with base64 pieces.
-func events(r *web.Request, speaker speech.Speaker, req tts.Request) {
+func (d *Dialect) events(r *web.Request, req tts.Request) {
 	ctx, cancel := r.Context()
-	sp, err := speaker.Say(ctx, req)
+	sp, err := d.Speaker.Say(ctx, req)
 	if err != nil {
-		cancel()
+		err = web.Ended(ctx, err)
+		cancel(nil)
 		r.Fail(err)
 		return
 	}
-	r.Stream("text/event-stream; charset=utf-8", nil, func(w *web.StreamWriter) {
+	r.Stream(ctx, cancel, "text/event-stream; charset=utf-8", nil, func(w *web.StreamWriter) {
 		sendEvents(ctx, w, sp)
-	}, func() { sp.Close(); cancel() })
+	}, func() {
+		speech.Observe(d.Observer, sp)
+		sp.Close()
+	})
 }
 
 func sendEvents(ctx context.Context, w *web.StreamWriter, sp *tts.Speech) {
+	var line []byte
 	for {
 		b, err := sp.Next(ctx)
-		switch {
-		case errors.Is(err, io.EOF):
-			_ = w.Event([]byte(`{"type":"speech.audio.done","usage":{"input_tokens":0,"output_tokens":0,"total_tokens":0}}`)) // the end
-			return
-		case err != nil:
-			_ = w.Event(web.From(err).AppendJSON(nil)) // the end
+		if err != nil {
+			if err = web.Ended(ctx, err); errors.Is(err, io.EOF) {
+				line = append(line[:0], `{"type":"speech.audio.done","usage":{"input_tokens":0,"output_tokens":0,"total_tokens":0}}`...)
+			} else {
+				line = web.From(err).AppendJSON(line[:0])
+			}
+			_ = w.Event(line) // the end either way
 			return
 		}
-		line := append([]byte(`{"type":"speech.audio.delta","audio":"`), base64.StdEncoding.EncodeToString(b)...)
-		if w.Event(append(line, `"}`...)) != nil {
+		line = append(line[:0], `{"type":"speech.audio.delta","audio":"`...)
+		line = append(base64.StdEncoding.AppendEncode(line, b), `"}`...)
+		if w.Event(line) != nil {
 			return
 		}
 	}

@@ -28,7 +28,7 @@ func (s *Strings) UnmarshalJSON(b []byte) error {
 	case json.Unmarshal(b, &many) == nil:
 		*s = many
 	default:
-		return web.Bad("stop", "stop: want a string or a list of strings")
+		return &web.Mismatch{Want: "a string or a list of strings"}
 	}
 	return nil
 }
@@ -49,17 +49,17 @@ func (c *Content) UnmarshalJSON(b []byte) error {
 		Refusal *string `json:"refusal"`
 	}
 	if json.Unmarshal(b, &parts) != nil {
-		return web.Bad("messages.content", "messages.content: want a string or a list of parts of type text")
+		return &web.Mismatch{Want: "a string or a list of text parts"}
 	}
 	var joined strings.Builder
-	for _, p := range parts {
+	for i, p := range parts {
 		switch {
 		case p.Type == "text" && p.Text != nil:
 			joined.WriteString(*p.Text)
 		case p.Type == "refusal" && p.Refusal != nil:
 			joined.WriteString(*p.Refusal)
 		default:
-			return web.Bad("messages.content", "messages.content: parts of type %q are not supported, only text", p.Type)
+			return &web.Mismatch{At: fmt.Sprintf("[%d].type", i), Want: fmt.Sprintf("\"text\", parts of type %q are not supported", p.Type)}
 		}
 	}
 	*c = Content(joined.String())

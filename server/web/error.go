@@ -78,12 +78,12 @@ func From(err error) *Error {
 		return &Error{Status: 429, Type: "rate_limit_error", Code: "rate_limit_exceeded", Msg: busy.Error(), RetryAfter: busy.RetryAfter}
 	case errors.Is(err, llama.ErrArgument), errors.Is(err, llama.ErrGrammar), errors.Is(err, llama.ErrSchema), errors.Is(err, inference.ErrEmptyPrompt):
 		return Bad("", "%s", err.Error())
-	case errors.Is(err, inference.ErrClosed), errors.Is(err, tts.ErrClosed):
+	case errors.Is(err, inference.ErrClosed), errors.Is(err, tts.ErrClosed), errors.Is(err, ErrStopped):
 		return unavailable("the server is shutting down")
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrLeft):
 		return &Error{Status: StatusClosed, Type: "client_closed", Msg: "the client closed the connection"}
 	}
-	return &Error{Status: 500, Type: "server_error", Msg: err.Error()}
+	return &Error{Status: 500, Type: "server_error", Code: "internal_error", Msg: err.Error()}
 }
 
 // AppendJSON writes the error object of the OpenAI API.

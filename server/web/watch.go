@@ -2,73 +2,114 @@ package web
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// Watcher notices clients that leave while nothing is written to them: it
-// peeks at the sockets of running requests. One goroutine serves all.
+// Why a request's context ended.
+var (
+	// ErrLeft means that the client closed the connection.
+	ErrLeft = errors.New("web: the client closed the connection")
+	// ErrStopped means that the server had to stop before the answer's end.
+	ErrStopped = errors.New("web: the server is shutting down")
+)
+
+// Ended returns why ctx ended if it did, else err.
+func Ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// Watcher notices clients that leave while nothing is written to them: it looks
+// at the sockets of running requests. One goroutine serves all, and sleeps when
+// there are none.
 type Watcher struct {
 	mu    sync.Mutex
 	conns map[*watched]struct{}
+	more  chan struct{} // capacity 1: there is something to watch again
 	quit  chan struct{}
 	ended chan struct{}
 }
 
 type watched struct {
 	raw    syscall.RawConn
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 }
 
-// peekEvery is how soon a disconnect is seen.
-const peekEvery = 20 * time.Millisecond
+// lookEvery is how soon a disconnect is seen.
+const lookEvery = 10 * time.Millisecond
 
 // NewWatcher starts the goroutine; Close ends it.
 func NewWatcher() *Watcher {
-	w := &Watcher{conns: map[*watched]struct{}{}, quit: make(chan struct{}), ended: make(chan struct{})}
+	w := &Watcher{conns: map[*watched]struct{}{}, more: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
 	go w.run()
 	return w
 }
 
 func (w *Watcher) run() {
 	defer close(w.ended)
-	tick := time.NewTicker(peekEvery)
+	tick := time.NewTimer(lookEvery)
 	defer tick.Stop()
 	for {
+		wait := tick.C
+		if w.look() == 0 {
+			wait = nil
+		} else {
+			tick.Reset(lookEvery)
+		}
 		select {
 		case <-w.quit:
 			return
-		case <-tick.C:
+		case <-w.more:
+		case <-wait:
 		}
-		w.mu.Lock()
-		for c := range w.conns {
-			if gone(c.raw) {
-				c.cancel()
-				delete(w.conns, c)
-			}
-		}
-		w.mu.Unlock()
 	}
 }
 
-// gone tells whether the peer has closed its side. Control, unlike Read, takes
-// no lock that a reader of the connection could hold.
+// look cancels what is gone and returns how many are left.
+func (w *Watcher) look() int {
+	defer func() {
+		if p := recover(); p != nil {
+			slog.Error("panic in the connection watcher", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.conns {
+		if gone(c.raw) {
+			c.cancel(ErrLeft)
+			delete(w.conns, c)
+		}
+	}
+	return len(w.conns)
+}
+
+// gone tells whether the peer has closed its side, also when bytes that it had
+// sent before are still unread. Control, unlike Read, takes no lock that a
+// reader of the connection could hold.
 func gone(raw syscall.RawConn) bool {
 	closed := false
 	err := raw.Control(func(fd uintptr) {
-		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		closed = n == 0 && err == nil || err == syscall.ECONNRESET || err == syscall.EPIPE
+		p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(p[:], 0)
+		closed = err == nil && n > 0 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
 	})
 	return err != nil || closed
 }
 
-// Watch returns a context that ends when the peer of conn leaves, and what
-// ends the watch. A connection that hides its socket is not watched.
-func (w *Watcher) Watch(parent context.Context, conn net.Conn) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
+// Watch returns a context that ends with ErrLeft when the peer of conn leaves,
+// and what ends the watch. A connection that hides its socket is not watched.
+func (w *Watcher) Watch(parent context.Context, conn net.Conn) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
 		return ctx, cancel
@@ -80,12 +121,19 @@ func (w *Watcher) Watch(parent context.Context, conn net.Conn) (context.Context,
 	c := &watched{raw, cancel}
 	w.mu.Lock()
 	w.conns[c] = struct{}{}
+	first := len(w.conns) == 1
 	w.mu.Unlock()
-	return ctx, func() {
+	if first {
+		select {
+		case w.more <- struct{}{}:
+		default:
+		}
+	}
+	return ctx, func(cause error) {
 		w.mu.Lock()
 		delete(w.conns, c)
 		w.mu.Unlock()
-		cancel()
+		cancel(cause)
 	}
 }
 

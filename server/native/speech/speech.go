@@ -5,7 +5,6 @@ package speech
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -22,11 +21,16 @@ type Speaker interface {
 	Narrate(ctx context.Context, r tts.Request) (*tts.Narrator, error)
 }
 
+// Observer is told of every speech that was made, not of those out of the cache.
+type Observer interface {
+	Spoken(voice string, firstAudio, synthesis, audio float64) // seconds
+}
+
 // ErrNone answers speech requests of a server without voices.
 var ErrNone = web.NotFound("voice_not_found", "voice", "this server has no voices: it was started with --voice none")
 
 // Answer answers with speech, piece by piece unless the request wants it whole.
-func Answer(r *web.Request, speaker Speaker, req tts.Request) {
+func Answer(r *web.Request, speaker Speaker, o Observer, req tts.Request) {
 	if speaker == nil {
 		r.Fail(ErrNone)
 		return
@@ -34,7 +38,8 @@ func Answer(r *web.Request, speaker Speaker, req tts.Request) {
 	ctx, cancel := r.Context()
 	speech, err := speaker.Say(ctx, req)
 	if err != nil {
-		cancel()
+		err = web.Ended(ctx, err)
+		cancel(nil)
 		r.Fail(err)
 		return
 	}
@@ -43,15 +48,26 @@ func Answer(r *web.Request, speaker Speaker, req tts.Request) {
 	h.Set("X-Sample-Rate", strconv.Itoa(info.SampleRate))
 	h.Set("X-Voice", info.Voice)
 	h.Set("X-Cache", map[bool]string{true: "hit", false: "miss"}[info.CacheHit])
-	timing := func() (time.Duration, string) {
+	timing := func() string {
 		t := speech.Timings()
-		engine := t.Text + t.Inference
-		return engine, fmt.Sprintf("tts;dur=%.2f, text;dur=%.2f, inference;dur=%.2f, encode;dur=%.2f, queue;dur=%.2f, total;dur=%.2f",
-			ms(engine), ms(t.Text), ms(t.Inference), ms(t.Encode), ms(t.Queue), ms(t.Total))
+		return string(web.AppendTiming(nil, web.Mark{Name: "tts", D: t.Text + t.Inference}, web.Mark{Name: "text", D: t.Text},
+			web.Mark{Name: "inference", D: t.Inference}, web.Mark{Name: "encode", D: t.Encode}, web.Mark{Name: "queue", D: t.Queue},
+			web.Mark{Name: "first", D: t.First}, web.Mark{Name: "total", D: t.Total}))
+	}
+	fail := func(err error) {
+		err = web.Ended(ctx, err)
+		speech.Close()
+		cancel(nil)
+		for _, name := range []string{"X-Sample-Rate", "X-Voice", "X-Cache"} {
+			h.Del(name)
+		}
+		r.Fail(err)
+	}
+	finish := func() {
+		Observe(o, speech)
+		speech.Close()
 	}
 	if req.Whole {
-		defer cancel()
-		defer speech.Close()
 		var audio []byte
 		for {
 			b, err := speech.Next(ctx)
@@ -59,43 +75,50 @@ func Answer(r *web.Request, speaker Speaker, req tts.Request) {
 				break
 			}
 			if err != nil {
-				r.Fail(err)
+				fail(err)
 				return
 			}
 			audio = append(audio, b...)
 		}
-		_, line := timing()
-		h.Set("Server-Timing", line)
+		h.Set("Server-Timing", timing())
+		finish()
+		cancel(nil)
 		r.HTTP.SetContentType(info.ContentType)
-		r.HTTP.SetBody(audio)
+		r.HTTP.Response.SetBodyRaw(audio)
 		return
 	}
 	// The first piece is waited for, so that what fails at once is a status.
 	first, err := speech.Next(ctx)
 	if err != nil && !errors.Is(err, io.EOF) {
-		speech.Close()
-		cancel()
-		r.Fail(err)
+		fail(err)
 		return
 	}
-	first = append([]byte(nil), first...)
-	r.Stream(info.ContentType, []string{"Server-Timing"}, func(w *web.StreamWriter) {
-		b := first
-		for {
-			if _, err := w.Write(b); err != nil {
+	trailers := []string{"Server-Timing"}
+	if !r.HTTP.Request.Header.IsHTTP11() {
+		r.Timing(web.Mark{Name: "first", D: time.Since(r.Began)})
+	}
+	r.Stream(ctx, cancel, info.ContentType, trailers, func(w *web.StreamWriter) {
+		b, err := first, err
+		for ; err == nil; b, err = speech.Next(ctx) {
+			if w.Send(b) != nil {
 				return
-			}
-			if w.Flush() != nil {
-				return
-			}
-			var err error
-			if b, err = speech.Next(ctx); err != nil {
-				break // the end, or a cut that the missing trailer shows
 			}
 		}
-		_, line := timing()
-		w.Trailer("Server-Timing", line)
-	}, func() { speech.Close(); cancel() })
+		if !errors.Is(err, io.EOF) {
+			w.Cut() // there is no place for an error in audio
+			return
+		}
+		w.Trailer("Server-Timing", timing())
+	}, finish)
 }
 
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+// Observe reports a finished speech.
+func Observe(o Observer, sp *tts.Speech) {
+	if o == nil {
+		return
+	}
+	info, t := sp.Info(), sp.Timings()
+	if t.Audio > 0 && !info.CacheHit && t.Total > 0 {
+		o.Spoken(info.Voice, t.First.Seconds(), (t.Text + t.Inference).Seconds(), t.Audio.Seconds())
+	}
+}

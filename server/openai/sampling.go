@@ -1,0 +1,74 @@
+package openai
+
+import (
+	"repartee/dialogue"
+	"repartee/inference"
+	"repartee/server/web"
+)
+
+// samplingBody is what chats and text completions have in common on the wire.
+type samplingBody struct {
+	Model            string             `json:"model"`
+	Stream           bool               `json:"stream"`
+	StreamOptions    *streamOptions     `json:"stream_options"`
+	MaxTokens        *int               `json:"max_tokens"`
+	N                *int               `json:"n"`
+	Temperature      *float64           `json:"temperature"`
+	TopP             *float64           `json:"top_p"`
+	TopK             *int               `json:"top_k"`
+	MinP             *float64           `json:"min_p"`
+	FrequencyPenalty *float64           `json:"frequency_penalty"`
+	PresencePenalty  *float64           `json:"presence_penalty"`
+	RepeatPenalty    *float64           `json:"repeat_penalty"`
+	Seed             *int64             `json:"seed"`
+	Stop             Strings            `json:"stop"`
+	LogitBias        map[string]float64 `json:"logit_bias"`
+	Priority         string             `json:"priority"`
+	IgnoreEOS        bool               `json:"ignore_eos"`
+	User             string             `json:"user"`
+}
+
+type streamOptions struct {
+	IncludeUsage bool `json:"include_usage"`
+}
+
+// turn validates the body and translates it to a turn that is to be run so many
+// times.
+func (b *samplingBody) turn(r *web.Request, model func(name string) (dialogue.Engine, error)) (dialogue.Turn, int, error) {
+	t := dialogue.Turn{
+		Model: b.Model, Stop: b.Stop, Namespace: r.Namespace, RequestID: r.ID, IgnoreEOG: b.IgnoreEOS,
+		Sampling: dialogue.Sampling{
+			Temperature: b.Temperature, TopP: b.TopP, TopK: b.TopK, MinP: b.MinP, Seed: b.Seed, Logprobs: -1,
+			FrequencyPenalty: b.FrequencyPenalty, PresencePenalty: b.PresencePenalty, RepeatPenalty: b.RepeatPenalty,
+		},
+	}
+	engine, err := model(b.Model)
+	if err != nil {
+		return t, 0, err
+	}
+	if err := CheckSampling(t.Sampling); err != nil {
+		return t, 0, err
+	}
+	if err := CheckStop(b.Stop); err != nil {
+		return t, 0, err
+	}
+	if b.MaxTokens != nil {
+		if *b.MaxTokens < 0 {
+			return t, 0, web.Bad("max_tokens", "max_tokens: want 0 (the default) or more")
+		}
+		t.MaxTokens = *b.MaxTokens
+	}
+	n := 1
+	if b.N != nil {
+		if n = *b.N; n < 1 || n > maxChoices {
+			return t, 0, web.Bad("n", "n: want 1 … %d", maxChoices)
+		}
+	}
+	if b.Priority == "batch" {
+		t.Priority = inference.Batch
+	}
+	if t.Sampling.Bias, err = bias(b.LogitBias, engine.Info().VocabSize); err != nil {
+		return t, 0, err
+	}
+	return t, n, nil
+}
