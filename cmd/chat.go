@@ -8,18 +8,18 @@ import (
 	"io"
 	"strings"
 
-	"repartee/inference"
+	"repartee/dialogue"
 	"repartee/inference/llama"
 )
 
 type chatCmd struct {
 	modelFlags
-	System      string  `help:"System prompt."`
-	MaxTokens   int     `help:"Longest answer, tokens; 0 = until the context is full." default:"512"`
-	Temperature float32 `help:"Randomness, 0 … 2: 0 always takes the likeliest token, above 1.2 small models lose the thread." default:"0.7"`
-	Seed        uint32  `help:"Seed of the random choices; the same seed gives the same answer." default:"1"`
-	Speak       string  `help:"Also write the answer as audio to this file (mp3, wav, …)." placeholder:"FILE" type:"path"`
-	Prompt      string  `arg:"" optional:"" help:"What to say; without it the chat is interactive."`
+	System      string   `help:"System prompt."`
+	MaxTokens   int      `help:"Longest answer, tokens; 0 = until the context is full." default:"512"`
+	Temperature *float64 `help:"Randomness, 0 … 2: 0 always takes the likeliest token, above 1.2 small models lose the thread. Without it, what the model's authors recommend."`
+	Seed        int64    `help:"Seed of the random choices; the same seed gives the same answer." default:"1"`
+	Speak       string   `help:"Also write the answer as audio to this file (mp3, wav, …)." placeholder:"FILE" type:"path"`
+	Prompt      string   `arg:"" optional:"" help:"What to say; without it the chat is interactive."`
 	voiceFlags
 }
 
@@ -30,14 +30,13 @@ func (c *chatCmd) Run(ctx context.Context, con *console) error {
 		return err
 	}
 	defer set.Close()
-	engine, ok := set.Get(set.DefaultName())
-	if !ok {
+	if set.DefaultName() == "" {
 		return usagef("--model none leaves nothing to chat with")
 	}
-	talk := &talk{engine: engine, cmd: c, con: con}
-	if c.System != "" {
-		talk.history = append(talk.history, llama.Message{Role: "system", Content: c.System})
+	if t := c.Temperature; t != nil && !(*t >= 0 && *t <= 2) {
+		return usagef("--temperature %g: want 0 … 2", *t)
 	}
+	talk := &talk{service: newDialogue(set), session: dialogue.NewID(), cmd: c, con: con}
 	if c.Prompt != "" {
 		answer, err := talk.turn(ctx, c.Prompt)
 		if err != nil || c.Speak == "" {
@@ -65,46 +64,33 @@ func (c *chatCmd) Run(ctx context.Context, con *console) error {
 	}
 }
 
-// talk is a conversation with its history.
+// talk is a conversation on the terminal.
 type talk struct {
-	engine  *inference.Engine
+	service *dialogue.Service
+	session string
 	cmd     *chatCmd
 	con     *console
-	history []llama.Message
 }
 
 // turn sends a message, prints the answer as it comes and returns it.
 func (t *talk) turn(ctx context.Context, message string) (string, error) {
-	history := append(t.history, llama.Message{Role: "user", Content: message})
-	rendered, err := t.engine.Render(llama.TemplateInput{Messages: history})
-	if err != nil {
-		return "", err
-	}
-	prompt, err := t.engine.Tokenize(rendered.Prompt, false, true)
-	if err != nil {
-		return "", err
-	}
-	stream, err := t.engine.Submit(ctx, &inference.Request{
-		Prompt: prompt, MaxTokens: t.cmd.MaxTokens, Stop: rendered.Stops,
-		Sampling: llama.SamplingParams{Temperature: t.cmd.Temperature, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: t.cmd.Seed, Logprobs: -1},
+	run, err := t.service.Start(ctx, dialogue.Turn{
+		Session: t.session, System: t.cmd.System, Messages: []llama.Message{{Role: "user", Content: message}},
+		MaxTokens: t.cmd.MaxTokens, Sampling: dialogue.Sampling{Temperature: t.cmd.Temperature, Seed: &t.cmd.Seed, Logprobs: -1},
 	})
 	if err != nil {
 		return "", err
 	}
-	defer stream.Close()
-	var answer strings.Builder
+	defer run.Close()
 	for {
-		chunk, err := stream.Next(ctx)
-		fmt.Fprint(t.con.out, chunk.Text)
-		answer.WriteString(chunk.Text)
+		d, err := run.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			break
+			fmt.Fprintln(t.con.out)
+			return run.Result().Text, nil
 		}
 		if err != nil {
 			return "", err
 		}
+		fmt.Fprint(t.con.out, d.Text)
 	}
-	fmt.Fprintln(t.con.out)
-	t.history = append(history, llama.Message{Role: "assistant", Content: answer.String()})
-	return answer.String(), nil
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -98,10 +100,15 @@ func (c *serveCmd) Run(con *console) error {
 	}
 	loading := make(chan loaded, 1)
 	go func() {
-		var l loaded
-		if l.set, l.err = c.loadObserved(con, meter); l.err == nil {
-			l.voices, l.err = c.loadVoices(nil)
-		}
+		var (
+			l        loaded
+			voiceErr error
+			voices   sync.WaitGroup
+		)
+		voices.Go(func() { l.voices, voiceErr = c.loadVoices(nil) }) // beside the model: most of both is waiting
+		l.set, l.err = c.loadObserved(con, meter)
+		voices.Wait()
+		l.err = cmp.Or(l.err, voiceErr)
 		loading <- l
 	}()
 	var l loaded
@@ -128,7 +135,7 @@ func (c *serveCmd) Run(con *console) error {
 	if l.voices != nil {
 		speaker = l.voices
 	}
-	srv.SetReady(server.Backends{Dialogue: dialogue.New(models{l.set}), Speaker: speaker, Health: func() []byte { return healthDetail(l.set, l.voices) }})
+	srv.SetReady(server.Backends{Dialogue: newDialogue(l.set), Speaker: speaker, Health: func() []byte { return healthDetail(l.set, l.voices) }})
 	fmt.Fprintf(con.err, "listening on http://%s\n", listener.Addr())
 
 	select {

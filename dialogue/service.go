@@ -3,7 +3,6 @@ package dialogue
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -32,16 +31,6 @@ type Models interface {
 	Names() []string // default first
 	DefaultName() string
 	QualityName() string
-}
-
-// Sampling is a turn's sampling; a nil field means the default.
-type Sampling struct {
-	Temperature, TopP, MinP, TypicalP                *float64
-	RepeatPenalty, FrequencyPenalty, PresencePenalty *float64
-	TopK                                             *int
-	Seed                                             *int64
-	Bias                                             []llama.LogitBias
-	Logprobs                                         int // −1 = none
 }
 
 // Turn is one request for an answer.
@@ -79,12 +68,17 @@ type Turn struct {
 type Service struct {
 	models   Models
 	sessions *sessions
+	defaults map[string]Sampling
 }
 
 // New makes a service over the resident models.
 func New(models Models) *Service {
-	return &Service{models: models, sessions: newSessions(time.Now)}
+	return &Service{models: models, sessions: newSessions(time.Now), defaults: map[string]Sampling{}}
 }
+
+// SetDefaults says how a model's turns are sampled where they leave it open. It
+// must be called before the first turn.
+func (s *Service) SetDefaults(model string, d Sampling) { s.defaults[model] = d }
 
 // Models is what can be asked for.
 func (s *Service) Models() Models { return s.models }
@@ -138,7 +132,7 @@ func (s *Service) Start(ctx context.Context, t Turn) (*Run, error) {
 	run := &Run{service: s, engine: engine, model: name, turn: t}
 	req := &inference.Request{
 		ID: t.RequestID, MaxTokens: t.MaxTokens, Stop: t.Stop, Priority: t.Priority, Namespace: t.Namespace,
-		Sampling: t.Sampling.params(),
+		Sampling: t.Sampling.over(s.defaults[name]).params(),
 	}
 	req.Sampling.IgnoreEOG = t.IgnoreEOG
 	if t.Timeout > 0 {
@@ -275,28 +269,4 @@ func grammarError(t Turn, err error) error {
 		field = "response_format"
 	}
 	return &FieldError{field, err.Error()}
-}
-
-// params fills what a turn leaves open with the defaults.
-func (s Sampling) params() llama.SamplingParams {
-	pick := func(v *float64, def float64) float32 {
-		if v == nil {
-			return float32(def)
-		}
-		return float32(*v)
-	}
-	p := llama.SamplingParams{
-		Temperature: pick(s.Temperature, 0.7), TopP: pick(s.TopP, 0.95), MinP: pick(s.MinP, 0.05), TypicalP: pick(s.TypicalP, 1),
-		RepeatPenalty: pick(s.RepeatPenalty, 1), FrequencyPenalty: pick(s.FrequencyPenalty, 0), PresencePenalty: pick(s.PresencePenalty, 0),
-		TopK: 40, Bias: s.Bias, Logprobs: s.Logprobs,
-	}
-	if s.TopK != nil {
-		p.TopK = *s.TopK
-	}
-	if s.Seed != nil {
-		p.Seed = uint32(*s.Seed) ^ uint32(*s.Seed>>32)
-	} else {
-		p.Seed = rand.Uint32()
-	}
-	return p
 }
