@@ -49,6 +49,7 @@ type Run struct {
 	rendered   llama.Rendered
 	structured bool // the text must be taken apart
 	stream     *inference.Stream
+	prompt     []inference.Token // with Turn.Context only
 
 	raw    strings.Builder // everything delivered
 	parsed llama.ParsedOutput
@@ -185,6 +186,13 @@ func (r *Run) Revise(text string) {
 	if r.kept && r.turn.Session != "" {
 		r.service.sessions.revise(r.turn.Namespace, r.turn.Session, text)
 	}
+}
+
+// Context returns the prompt and the answer as tokens, for a later turn's Before.
+// Only a turn with Context set has one, and only behind its end.
+func (r *Run) Context() ([]inference.Token, error) {
+	answer, err := r.engine.Tokenize(r.raw.String(), false, true)
+	return append(r.prompt, answer...), err
 }
 
 // text is what has been delivered.

@@ -3,6 +3,7 @@ package dialogue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,12 @@ type Turn struct {
 	// Prompt, when Messages is empty, is raw text or tokens for a completion.
 	Prompt       string
 	PromptTokens []inference.Token
+
+	// Before are tokens that stand in front of everything, as an earlier run's
+	// Context returned them.
+	Before []inference.Token
+	// Context makes the run's Context available.
+	Context bool
 
 	Tools             []llama.Tool
 	ToolChoice        llama.ToolChoice
@@ -163,23 +170,37 @@ func (s *Service) Start(ctx context.Context, t Turn) (*Run, error) {
 			return nil, &FieldError{"prediction", err.Error()}
 		}
 	}
+	if len(t.Before) > 0 {
+		if err := checkTokens(engine, "context", t.Before); err != nil {
+			return nil, err
+		}
+		req.Prompt = slices.Concat(t.Before, req.Prompt)
+	}
+	if t.Context {
+		run.prompt = slices.Clone(req.Prompt)
+	}
 	if run.stream, err = engine.Submit(ctx, req); err != nil {
 		return nil, err
 	}
 	return run, nil
 }
 
+// checkTokens refuses ids that the library would not survive.
+func checkTokens(engine Engine, field string, tokens []inference.Token) error {
+	size := engine.Info().VocabSize
+	for i, t := range tokens {
+		if t < 0 || int(t) >= size {
+			return &FieldError{field, fmt.Sprintf("[%d]: %d is no token id, want 0 … %d", i, t, size-1)}
+		}
+	}
+	return nil
+}
+
 // rawPrompt turns a completion's prompt into tokens. An empty one starts from
 // the model's first token.
 func rawPrompt(engine Engine, t Turn) ([]inference.Token, error) {
 	if len(t.PromptTokens) > 0 {
-		size := engine.Info().VocabSize
-		for _, tok := range t.PromptTokens {
-			if tok < 0 || int(tok) >= size {
-				return nil, &FieldError{"prompt", "token ids must be at least 0 and below the vocabulary's size"}
-			}
-		}
-		return t.PromptTokens, nil
+		return t.PromptTokens, checkTokens(engine, "prompt", t.PromptTokens)
 	}
 	tokens, err := engine.Tokenize(t.Prompt, true, true)
 	if err != nil {

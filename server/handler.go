@@ -95,13 +95,21 @@ func (s *Server) route(r *web.Request) {
 	case !s.authorize(r):
 		r.Fail(&web.Error{Status: 401, Type: "authentication_error", Code: "invalid_api_key", Msg: "the API key is missing or wrong: send Authorization: Bearer KEY"})
 		return
-	case path == "/":
-		s.index(r)
-		return
 	}
 	d := s.backends.Load()
 	if d == nil {
 		r.Fail(&web.Error{Status: 503, Type: "server_error", Code: "loading", Msg: "the models are still loading", RetryAfter: time.Second})
+		return
+	}
+	if path == "/" {
+		switch m := string(ctx.Method()); {
+		case m == "OPTIONS":
+			allow(ctx, "GET")
+		case methodOK("GET", m):
+			s.index(r)
+		default:
+			refuseMethod(r, "GET")
+		}
 		return
 	}
 	if !s.enter() {
@@ -187,6 +195,12 @@ var routes = []route{
 	{"/v1/completions", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.openai.Text(r) }},
 	{"/v1/models", "GET", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.openai.Models(r) }},
 	{"/v1/models/", "GET", false, func(_ *Server, d *dialects, r *web.Request, id string) { d.openai.Model(r, id) }},
+	{"/api/chat", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.ollama.Chat(r) }},
+	{"/api/generate", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.ollama.Generate(r) }},
+	{"/api/tags", "GET", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.ollama.Tags(r) }},
+	{"/api/ps", "GET", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.ollama.Running(r) }},
+	{"/api/show", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.ollama.Show(r) }},
+	{"/api/version", "GET", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.ollama.Release(r) }},
 	{"/v1/audio/speech", "POST", true, func(_ *Server, d *dialects, r *web.Request, _ string) { d.openai.Speech(r) }},
 }
 

@@ -16,6 +16,7 @@ import (
 	"repartee/server/metrics"
 	"repartee/server/native"
 	"repartee/server/native/speech"
+	"repartee/server/ollama"
 	"repartee/server/openai"
 	"repartee/server/web"
 )
@@ -66,6 +67,7 @@ type dialects struct {
 	Backends
 	native *native.Dialect
 	openai *openai.Dialect
+	ollama *ollama.Dialect
 }
 
 // New makes a server that is not ready yet.
@@ -99,6 +101,7 @@ func (s *Server) SetReady(b Backends) {
 	s.backends.Store(&dialects{
 		b, &native.Dialect{Dialogue: b.Dialogue, Speaker: b.Speaker, Observer: observer},
 		&openai.Dialect{Dialogue: b.Dialogue, Speaker: b.Speaker, Observer: observer, Created: time.Now()},
+		&ollama.Dialect{Dialogue: b.Dialogue, Version: s.cfg.Version},
 	})
 }
 

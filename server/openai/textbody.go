@@ -2,7 +2,6 @@ package openai
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"repartee/dialogue"
 	"repartee/inference"
@@ -94,33 +93,19 @@ func (b *textBody) turns(r *web.Request, model func(name string) (dialogue.Engin
 		return nil, nil, 0, web.Bad("prompt", "prompt: %d prompts times n = %d is too much, want at most %d", len(b.Prompt), n, maxPrompts)
 	}
 	t.Grammar = b.Grammar
-	engine, err := model(b.Model)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	for i, p := range b.Prompt {
-		if err := CheckTokens(p.Tokens, engine.Info().VocabSize, "prompt", i); err != nil {
-			return nil, nil, 0, err
-		}
+	for _, p := range b.Prompt {
 		t.Prompt, t.PromptTokens = p.Text, p.Tokens
 		turns = append(turns, t)
 		if b.Echo {
 			if p.Tokens != nil {
+				engine, err := model(b.Model)
+				if err != nil {
+					return nil, nil, 0, err
+				}
 				p.Text = engine.Detokenize(p.Tokens)
 			}
 			echo = append(echo, p.Text)
 		}
 	}
 	return turns, echo, n, nil
-}
-
-// CheckTokens refuses ids outside the vocabulary, which the library would not
-// survive.
-func CheckTokens(tokens []inference.Token, vocab int, field string, i int) error {
-	for _, t := range tokens {
-		if t < 0 || int(t) >= vocab {
-			return web.Bad(field, "%s", fmt.Sprintf("%s[%d]: %d is no token id, want 0 … %d", field, i, t, vocab-1))
-		}
-	}
-	return nil
 }
