@@ -69,6 +69,11 @@ func (s *Server) route(r *web.Request) {
 		path = p
 	}
 	r.Ollama = strings.HasPrefix(path, "/api/")
+	if twoLengths(&ctx.Request.Header) {
+		ctx.SetConnectionClose()
+		r.Fail(&web.Error{Status: 400, Type: "invalid_request_error", Code: "bad_request", Msg: "the request has both a Content-Length and a Transfer-Encoding: send one of them"})
+		return
+	}
 	if probe := probes[path]; probe != nil {
 		r.Quiet = true
 		switch m := string(ctx.Method()); {
@@ -115,13 +120,6 @@ func (s *Server) route(r *web.Request) {
 	if !s.enter() {
 		ctx.SetConnectionClose()
 		r.Fail(&web.Error{Status: 503, Type: "server_error", Code: "draining", Msg: "the server is shutting down", RetryAfter: 5 * time.Second})
-		return
-	}
-	if len(ctx.PostBody()) > maxBody {
-		s.running.Done()
-		web.Linger(ctx.Conn())
-		ctx.SetConnectionClose()
-		r.Fail(tooLarge)
 		return
 	}
 	released := false
@@ -224,8 +222,22 @@ func (s *Server) find(path string) *route {
 	return nil
 }
 
-// tooLarge answers bodies over the limit. They are read, up to four times the
-// limit, so that the client sees the answer and not a broken pipe.
+// twoLengths tells whether a request says its length in two ways, which proxies
+// and servers may read differently.
+func twoLengths(h *fasthttp.RequestHeader) bool {
+	if h.ContentLength() >= 0 {
+		return false // not chunked
+	}
+	chunked, length := false, false
+	for line := range bytes.Lines(h.RawHeaders()) {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		chunked = chunked || bytes.EqualFold(name, []byte("Transfer-Encoding"))
+		length = length || bytes.EqualFold(name, []byte("Content-Length"))
+	}
+	return chunked && length
+}
+
+// tooLarge answers bodies over the limit, before they are read.
 var tooLarge = &web.Error{Status: 413, Type: "invalid_request_error", Code: "body_too_large", Msg: "the body is over 4 MiB"}
 
 // broken answers requests that could not even be read.
@@ -240,7 +252,10 @@ func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		r.Fail(tooLarge)
 	default:
-		r.Fail(&web.Error{Status: 400, Type: "invalid_request_error", Code: "bad_request", Msg: "the request could not be read: " + err.Error()})
+		// fasthttp quotes what it has read: headers and bodies hold secrets.
+		why, _, _ := strings.Cut(err.Error(), ": buffer size=")
+		why, _, _ = strings.Cut(why, " in \"")
+		r.Fail(&web.Error{Status: 400, Type: "invalid_request_error", Code: "bad_request", Msg: "the request could not be read: " + why})
 	}
 	ctx.SetConnectionClose()
 	web.Linger(ctx.Conn())

@@ -23,8 +23,7 @@ import (
 
 // Limits of the listener.
 const (
-	maxBody       = 4 << 20  // beyond it 413
-	maxRead       = 16 << 20 // beyond it the connection is cut
+	maxBody       = 4 << 20 // beyond it 413
 	maxHeader     = 32 << 10
 	readTimeout   = 20 * time.Second // a whole request, so that dribbling ends
 	idleTimeout   = 2 * time.Minute
@@ -80,7 +79,7 @@ func New(cfg Config) *Server {
 	s.sockets.Enter, s.sockets.Leave = s.enter, s.running.Done
 	s.http = &fasthttp.Server{
 		Handler: s.handle, Name: "repartee", ErrorHandler: s.broken,
-		MaxRequestBodySize: maxRead, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxRequestBodySize: maxBody, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		Concurrency: maxConns, NoDefaultServerHeader: true, NoDefaultContentType: true, CloseOnShutdown: true,
 		Logger: quiet{}, HeaderReceived: func(h *fasthttp.RequestHeader) fasthttp.RequestConfig { return fasthttp.RequestConfig{} },
 	}

@@ -11,7 +11,7 @@ import (
 // Bounds of a lingering close.
 const (
 	lingerFor   = 2 * time.Second
-	lingerBytes = 16 << 20
+	lingerBytes = 64 << 20
 )
 
 // Listener hands out connections that can be closed gently.
