@@ -137,9 +137,9 @@ func (s *Server) Shutdown(ctx context.Context) {
 		}
 	}
 	s.stop(web.ErrStopped)
-	s.sockets.Close()
 	closing, cancel := context.WithTimeout(context.Background(), closingWithin)
 	defer cancel()
+	s.sockets.Close(closing)
 	if err := s.http.ShutdownWithContext(closing); err != nil {
 		s.cfg.Log.Debug("closing connections", "error", err)
 	}

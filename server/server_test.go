@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -15,8 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"repartee/dialogue"
+	"repartee/dialogue/dialoguetest"
 	"repartee/inference"
-	"repartee/inference/llama"
 	"repartee/server/metrics"
 )
 
@@ -26,95 +27,40 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
 
-// echoModel is a model whose tokens are bytes and whose every answer spells
-// the alphabet, one letter a step.
-type echoModel struct{}
-
-func (echoModel) Info() llama.ModelInfo {
-	return llama.ModelInfo{Name: "echo", VocabSize: 256, ContextTrain: 4096, BOS: -1}
-}
-func (echoModel) Tokenize(dst []llama.Token, text string, _, _ bool) ([]llama.Token, error) {
-	for _, b := range []byte(text) {
-		dst = append(dst, llama.Token(b))
-	}
-	return dst, nil
-}
-func (echoModel) Piece(t llama.Token, _ bool) []byte { return []byte{byte(t)} }
-func (echoModel) IsEOG(t llama.Token) bool           { return t == 0 }
-func (echoModel) Render(in llama.TemplateInput) (llama.Rendered, error) {
-	var b strings.Builder
-	for _, m := range in.Messages {
-		fmt.Fprintf(&b, "<%s>%s", m.Role, m.Content)
-	}
-	return llama.Rendered{Prompt: b.String() + "<assistant>"}, nil
-}
-func (echoModel) ParseOutput(_ llama.Rendered, text string, _ bool) (llama.ParsedOutput, error) {
-	return llama.ParsedOutput{Content: text}, nil
-}
-func (echoModel) CompileGrammar(llama.GrammarSpec, llama.Budget) (*llama.Grammar, error) {
-	return nil, llama.ErrGrammar
-}
-func (echoModel) NewSampler(llama.SamplingParams) (*llama.Sampler, error) { return nil, nil }
-
-// echoContext generates; a gate, when set, holds every step.
-type echoContext struct{ gate chan struct{} }
-
-func (c *echoContext) Step(b *llama.Batch) error {
-	if c.gate != nil {
-		<-c.gate
-	}
-	b.Out = append(b.Out[:0], make([]llama.Token, len(b.Tokens))...)
-	for i := range b.Groups {
-		g := &b.Groups[i]
-		last := b.Tokens[g.First]
-		next := llama.Token('a')
-		if last >= 'a' && last < 'z' {
-			next = last + 1
-		}
-		b.Out[g.First], g.Accepted = next, 1
-	}
-	return nil
-}
-func (*echoContext) SeqCopy(llama.SeqID, llama.SeqID, llama.Pos, llama.Pos) error { return nil }
-func (*echoContext) SeqRemove(llama.SeqID, llama.Pos, llama.Pos) error            { return nil }
-func (*echoContext) Clear() error                                                 { return nil }
-func (*echoContext) SetThreads(int, int) error                                    { return nil }
-func (*echoContext) Abort()                                                       {}
-func (*echoContext) Close()                                                       {}
-
-type oneModel struct{ e *inference.Engine }
-
-func (m oneModel) Engine(name string) (dialogue.Engine, bool) { return m.e, name == "echo" }
-func (m oneModel) Names() []string                            { return []string{"echo"} }
-func (m oneModel) DefaultName() string                        { return "echo" }
-func (m oneModel) QualityName() string                        { return "echo" }
+// alphabet is every answer of these tests unless they set their own.
+func alphabet(string) string { return strings.Repeat("abcdefghijklmnopqrstuvwxyz", 100) }
 
 // world is a running server over the echo model.
 type world struct {
 	*Server
+	set    *dialoguetest.Set
 	engine *inference.Engine
-	ctx    *echoContext
 	addr   string
 	http   *http.Client
 	down   bool
 }
 
-func start(t *testing.T, cfg Config, gate chan struct{}) *world {
+func start(t *testing.T, cfg Config, gate chan struct{}, queue ...int) *world {
 	t.Helper()
+	queue = append(queue, 1)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Metrics = metrics.New("test")
-	w := &world{Server: New(cfg), ctx: &echoContext{gate: gate}, addr: l.Addr().String(), http: &http.Client{Transport: &http.Transport{}}}
-	w.engine = inference.New(echoModel{}, w.ctx, inference.Config{Name: "echo", Cells: 2048, Parallel: 2, MaxQueue: 1, Observer: cfg.Metrics})
+	cfg.Metrics, cfg.Log = metrics.New("test"), slog.New(slog.DiscardHandler)
+	w := &world{Server: New(cfg), addr: l.Addr().String(), http: &http.Client{Transport: &http.Transport{}}}
+	w.set = dialoguetest.New([]string{"echo"}, func(m *dialoguetest.Model, c *dialoguetest.Context, e *inference.Config) {
+		e.Cells, e.Parallel, e.MaxQueue, e.Observer = 2048, 2, queue[0], cfg.Metrics
+		m.Reply, c.Gate = alphabet, gate
+	})
+	w.engine, _ = w.set.Get("echo")
 	served := make(chan error, 1)
 	go func() { served <- w.Serve(l) }()
 	t.Cleanup(func() {
 		if !w.down {
 			w.Shutdown(context.Background())
 		}
-		w.engine.Close()
+		w.set.Close()
 		w.http.CloseIdleConnections()
 		<-served
 	})
@@ -122,7 +68,7 @@ func start(t *testing.T, cfg Config, gate chan struct{}) *world {
 }
 
 func (w *world) ready() *world {
-	w.SetReady(Backends{Dialogue: dialogue.New(oneModel{w.engine})})
+	w.SetReady(Backends{Dialogue: dialogue.New(w.set)})
 	return w
 }
 
@@ -237,8 +183,8 @@ func TestStreamJoinsToThePlainAnswer(t *testing.T) {
 		t.Fatalf("stream %q joins to %q, want %q, then done, then [DONE]", stream, joined, answer.Reply)
 	}
 	_, usage, _ := w.do(t, "POST", "/v1/chat/completions", `{"messages":[{"role":"user","content":"x"}],"max_tokens":4,"n":2,"stream":true,"stream_options":{"include_usage":true}}`)
-	if !strings.Contains(usage, `"choices":[],"usage":{"prompt_tokens":18,"completion_tokens":8,`) || strings.Count(usage, `"finish_reason":"length"`) != 2 {
-		t.Fatalf("stream with usage = %s, want both choices and a usage chunk of 18 + 8 tokens", usage)
+	if !strings.Contains(usage, `"choices":[],"usage":{"prompt_tokens":23,"completion_tokens":8,`) || strings.Count(usage, `"finish_reason":"length"`) != 2 {
+		t.Fatalf("stream with usage = %s, want both choices and a usage chunk of 23 + 8 tokens", usage)
 	}
 }
 

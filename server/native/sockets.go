@@ -1,6 +1,9 @@
 package native
 
 import (
+	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,14 +53,27 @@ func (s *Sockets) Drain() {
 	}
 }
 
-// Close closes what is left.
-func (s *Sockets) Close() {
-	s.mu.Lock()
-	open := s.open
-	s.open = nil
-	s.mu.Unlock()
-	for c := range open {
-		c.close(websocket.CloseGoingAway, "the server is shutting down")
+// Close closes what is left: first behind what is queued, when ctx ends at once.
+func (s *Sockets) Close(ctx context.Context) {
+	each := func(f func(*socket)) int {
+		s.mu.Lock()
+		open := slices.Collect(maps.Keys(s.open))
+		s.mu.Unlock()
+		for _, c := range open {
+			f(c)
+		}
+		return len(open)
+	}
+	each((*socket).leave)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for each(func(*socket) {}) > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			each(func(c *socket) { c.close(websocket.CloseGoingAway, goingAway) })
+			return
+		}
 	}
 }
 

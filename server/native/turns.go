@@ -178,8 +178,8 @@ func (c *socket) run(f func(ctx context.Context, turn int) error) bool {
 			c.mu.Lock()
 			c.cancel = nil
 			c.mu.Unlock()
-			if c.draining.Load() {
-				c.close(websocket.CloseGoingAway, "the server is shutting down")
+			if c.draining.Load() { // behind what the turn has still to send
+				c.leave()
 			}
 		}()
 		if err := f(ctx, n); err != nil {

@@ -25,6 +25,8 @@ const (
 	pongWithin = 30 * time.Second
 )
 
+const goingAway = "the server is shutting down"
+
 var upgrader = websocket.FastHTTPUpgrader{
 	Subprotocols: []string{"repartee.v1"},
 	CheckOrigin:  func(*fasthttp.RequestCtx) bool { return true }, // keys, not origins, protect the API
@@ -50,7 +52,7 @@ func (d *Dialect) WebSocket(r *web.Request, all *Sockets) {
 		}()
 		c := newSocket(d, all, conn, root, space, id)
 		if !all.add(c) {
-			c.close(websocket.CloseGoingAway, "the server is shutting down")
+			c.close(websocket.CloseGoingAway, goingAway)
 			return
 		}
 		defer all.remove(c)
@@ -86,6 +88,11 @@ type socket struct {
 	written  chan struct{} // the writer has ended
 	draining atomic.Bool
 
+	// ended, under ending, is set before the handler returns: from then on neither
+	// the queue nor the connection, which fasthttp reuses, must be touched.
+	ending sync.Mutex
+	ended  bool
+
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the running turn, nil = none
 	done   chan struct{}      // of the running turn
@@ -111,6 +118,9 @@ func (c *socket) serve() {
 		c.stop()
 		c.cancelTurn()
 		c.waitTurn()
+		c.ending.Lock()
+		c.ended = true
+		c.ending.Unlock()
 		close(c.out)
 		<-c.written
 	}()
@@ -157,7 +167,7 @@ func (c *socket) write() {
 			return
 		}
 		_ = c.conn.SetWriteDeadline(time.Now().Add(writeWait)) // fails with the write
-		if c.conn.WriteMessage(kind, data) != nil {
+		if c.conn.WriteMessage(kind, data) != nil || kind == websocket.CloseMessage {
 			broken = true
 			c.stop()
 			_ = c.conn.Close() // ends the reader
@@ -201,11 +211,31 @@ func (c *socket) queue(f frame) {
 }
 
 // close sends a close frame and ends the connection. Control frames may be
-// written beside the writer.
+// written beside the writer. Any goroutine may call it, at any time.
 func (c *socket) close(code int, why string) {
+	c.ending.Lock()
+	defer c.ending.Unlock()
+	if c.ended {
+		return
+	}
 	c.stop()
 	_ = c.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(time.Second)) // best effort
 	_ = c.conn.Close()
+}
+
+// leave ends the connection behind what is queued for it.
+func (c *socket) leave() {
+	c.ending.Lock()
+	defer c.ending.Unlock()
+	if c.ended {
+		return
+	}
+	select {
+	case c.out <- frame{kind: websocket.CloseMessage, data: websocket.FormatCloseMessage(websocket.CloseGoingAway, goingAway)}:
+	default: // the reader is too slow for a farewell
+		c.stop()
+		_ = c.conn.Close()
+	}
 }
 
 // drain closes an idle connection, or marks a busy one to close behind its
@@ -216,7 +246,7 @@ func (c *socket) drain() {
 	idle := c.cancel == nil
 	c.mu.Unlock()
 	if idle {
-		go c.close(websocket.CloseGoingAway, "the server is shutting down")
+		c.leave()
 	}
 }
 
