@@ -168,6 +168,7 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 		err = sampler.Accept(r.Prompt...)
 	}
 	if err == nil {
+		t.watch(ctx, e.wake) // before the scheduler can see, and even end, the task
 		err = e.enqueue(t)
 	}
 	if err != nil {
@@ -177,7 +178,6 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 		}
 		return nil, err
 	}
-	t.watch(ctx, e.wake)
 	e.wake()
 	return t.stream, nil
 }
