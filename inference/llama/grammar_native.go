@@ -23,7 +23,11 @@ type Grammar struct {
 // be the one that steps: it takes milliseconds. What exceeds the budget or
 // cannot be parsed is an error that wraps ErrGrammar.
 func (m *Model) CompileGrammar(spec GrammarSpec, budget Budget) (*Grammar, error) {
-	if err := checkGBNF(spec.GBNF, budget.normal()); err != nil {
+	isToken := func(text string) bool {
+		t, err := m.Tokenize(nil, text, false, true)
+		return err == nil && len(t) == 1
+	}
+	if err := checkGBNF(spec.GBNF, budget.normal(), isToken); err != nil {
 		return nil, err
 	}
 	defer drainLog()

@@ -38,20 +38,21 @@ func (in *TemplateInput) check() error {
 			}
 		}
 	}
+	schemas := schemaWalk{budget: DefaultBudget}
 	for i, t := range in.Tools {
 		total += len(t.Name) + len(t.Description) + len(t.Parameters)
-		if err := checkJSON(t.Parameters); err != nil {
-			return bad("parameters of tool %d, %q: %v", i, t.Name, err)
+		if t.Parameters == "" {
+			continue
 		}
-		if len(t.Parameters) > DefaultBudget.SchemaBytes {
-			return bad("parameters of tool %d, %q: %d bytes, at most %d are taken", i, t.Name, len(t.Parameters), DefaultBudget.SchemaBytes)
+		if err := schemas.check(t.Parameters); err != nil {
+			return fmt.Errorf("parameters of tool %d, %q: %w", i, t.Name, err)
 		}
 	}
 	if total > maxRenderBytes {
 		return bad("%d bytes of text, at most %d are taken", total, maxRenderBytes)
 	}
 	if in.JSONSchema != "" {
-		if err := checkSchema(in.JSONSchema, DefaultBudget); err != nil {
+		if err := schemas.check(in.JSONSchema); err != nil {
 			return err
 		}
 	}

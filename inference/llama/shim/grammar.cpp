@@ -24,8 +24,37 @@ void free_grammar(llama_grammar * g) {
     llama_grammar_free_impl(g);
 }
 
+// A grammar can be ambiguous without end; each reading is a state that every
+// further character is tried on.
+static constexpr size_t max_readings = 4096;
+
+// Text that a waiting grammar looks for its trigger in. The library's patterns
+// are matched by recursion over all of it, at every token.
+static constexpr size_t max_waiting = 4096;
+
 void advance_grammar(llama_grammar & g, int32_t token) {
+    if (g.awaiting_trigger && g.trigger_buffer.size() > max_waiting) {
+        // Forget the older half; a pattern that wants the very beginning has
+        // had its chance.
+        size_t cut = 0, n = 0;
+        for (; n < g.trigger_buffer_positions.size() && cut < max_waiting / 2; n++) {
+            cut = g.trigger_buffer_positions[n].second.second;
+        }
+        g.trigger_buffer.erase(0, cut);
+        g.trigger_buffer_positions.erase(g.trigger_buffer_positions.begin(), g.trigger_buffer_positions.begin() + n);
+        for (auto & p : g.trigger_buffer_positions) {
+            p.second.first -= cut;
+            p.second.second -= cut;
+        }
+        auto anchored = [](const llama_grammar_trigger_pattern & p) { return !p.pattern.empty() && p.pattern[0] == '^'; };
+        g.trigger_patterns.erase(std::remove_if(g.trigger_patterns.begin(), g.trigger_patterns.end(), anchored),
+                                 g.trigger_patterns.end());
+    }
     llama_grammar_accept_impl(g, token);
+    if (g.stacks.size() > max_readings) {
+        throw std::runtime_error("the grammar is too ambiguous: the text so far can be read in " +
+                                 std::to_string(g.stacks.size()) + " ways");
+    }
 }
 
 void apply_grammar(const llama_grammar & g, llama_token_data_array * candidates) {
@@ -120,7 +149,6 @@ rp_code rp_grammar_new(const rp_model * model, const char * spec, size_t len, rp
         const std::string gbnf       = in.text();
         const bool        lazy       = in.flag();
         const std::string generation = in.text(); // of the prompt, already read
-
 
         struct trigger {
             int32_t     type, token;
