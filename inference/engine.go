@@ -61,6 +61,7 @@ type Engine struct {
 	model Model
 	ctx   Context
 	info  llama.ModelInfo
+	text  *tokenizer
 	owned interface{ Close() } // closed behind the context; nil = the caller's
 
 	mu      sync.Mutex
@@ -82,7 +83,7 @@ type Engine struct {
 func New(model Model, ctx Context, cfg Config) *Engine {
 	cfg = cfg.withDefaults()
 	e := &Engine{
-		cfg: cfg, model: model, ctx: ctx, info: model.Info(),
+		cfg: cfg, model: model, ctx: ctx, info: model.Info(), text: newTokenizer(model),
 		wakeup: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	e.sched.init(e)
@@ -106,7 +107,7 @@ func (e *Engine) ContextSize() int {
 
 // Tokenize returns a text's tokens.
 func (e *Engine) Tokenize(text string, addSpecial, parseSpecial bool) ([]Token, error) {
-	return e.model.Tokenize(nil, text, addSpecial, parseSpecial)
+	return e.text.tokenize(text, addSpecial, parseSpecial)
 }
 
 // Detokenize returns the text of tokens, control tokens left out.
