@@ -56,6 +56,7 @@ func (m *Model) NewContext(p ContextParams) (*Context, error) {
 		flash_attn:    C.int32_t(p.FlashAttn),
 		swa_full:      C.bool(p.SWAFull),
 		offload_kv:    C.bool(p.OffloadKV),
+		ordered:       C.bool(p.Ordered),
 	}
 	ctx := &Context{model: m, params: p}
 	err = m.native.use(func(c *C.rp_model) error {

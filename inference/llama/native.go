@@ -18,6 +18,8 @@ package llama
 #cgo nocallback rp_seq_copy
 #cgo noescape rp_seq_remove
 #cgo nocallback rp_seq_remove
+#cgo noescape rp_seq_cells
+#cgo nocallback rp_seq_cells
 #cgo noescape rp_sampler_accept
 #cgo nocallback rp_sampler_accept
 #cgo nocallback rp_log_pending

@@ -74,6 +74,9 @@ func (c *Context) SeqPosMin(SeqID) Pos { return -1 }
 // SeqPosMax is −1: every sequence is empty.
 func (c *Context) SeqPosMax(SeqID) Pos { return -1 }
 
+// SeqCells returns ErrNotBuilt.
+func (c *Context) SeqCells(dst []int32, _ SeqID, _, _ Pos) ([]int32, error) { return dst, ErrNotBuilt }
+
 // Clear returns ErrNotBuilt.
 func (c *Context) Clear() error { return ErrNotBuilt }
 

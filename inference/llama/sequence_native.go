@@ -57,6 +57,27 @@ func (c *Context) seqRange(seq SeqID) (least, most Pos) {
 	return Pos(a), Pos(b)
 }
 
+// SeqCells appends the cells of positions p0 … p1−1 of a sequence to dst, in the
+// order of positions; p1 < 0 means to the end. It looks at every cell in use: for
+// tests and self-checks.
+func (c *Context) SeqCells(dst []int32, seq SeqID, p0, p1 Pos) ([]int32, error) {
+	if p1 < 0 {
+		p1 = c.SeqPosMax(seq) + 1
+	}
+	if p0 < 0 || p0 > p1 {
+		return dst, fmt.Errorf("%w: cells of sequence %d: positions %d … %d are no range", ErrArgument, seq, p0, p1)
+	}
+	cells := make([]int32, p1-p0)
+	err := c.use(func() error {
+		code := C.rp_seq_cells(c.c, C.int32_t(seq), C.int32_t(p0), C.int32_t(p1), (*C.int32_t)(unsafe.SliceData(cells)), c.msg.ptr(), c.msg.size())
+		return failure(code, ErrUnsupported, fmt.Sprintf("cells of sequence %d", seq), &c.msg)
+	})
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, cells...), nil
+}
+
 // Clear empties every sequence.
 func (c *Context) Clear() error {
 	return c.use(func() error {

@@ -94,6 +94,7 @@ typedef struct rp_context_params {
     int32_t type_k, type_v; // 0 f16, 1 bf16, 2 f32, 3 q8_0, 4 q4_0
     int32_t flash_attn;     // -1 auto, 0 off, 1 on
     bool    swa_full, offload_kv;
+    bool    ordered;        // cells that do not ascend are refused
 } rp_context_params;
 
 rp_code rp_context_new(rp_model * model, const rp_context_params * params, rp_context ** out, char * msg, size_t cap);
@@ -116,12 +117,13 @@ typedef struct rp_step {
     int64_t    decode_us, sample_us; // out
 } rp_step;
 
-// tokens, pos, seq, out: rows entries each. Group g's tokens go to out[first …].
+// tokens, pos, seq, out: rows entries each; cell: rows entries or NULL, the KV
+// cell that each row goes to. Group g's tokens go to out[first …].
 // Logprobs of out[i]: lp_n[i] entries at lp_token / lp_value [i * lp_stride …],
 // the chosen token first. All or nothing: after any code but RP_OK and RP_FATAL
 // the memory is what it was before the call.
 rp_code rp_context_step(rp_context * ctx, rp_step * step, const int32_t * tokens, const int32_t * pos,
-                        const int32_t * seq, int32_t * out, int32_t * lp_n, int32_t * lp_token, float * lp_value,
+                        const int32_t * seq, const int32_t * cell, int32_t * out, int32_t * lp_n, int32_t * lp_token, float * lp_value,
                         char * msg, size_t cap);
 // Why group g of the last step failed.
 void    rp_group_error(const rp_context * ctx, int32_t g, char * msg, size_t cap);
@@ -130,6 +132,8 @@ void    rp_set_threads(rp_context * ctx, int32_t n, int32_t n_batch);
 
 rp_code rp_seq_copy(rp_context * ctx, int32_t src, int32_t dst, int32_t p0, int32_t p1, char * msg, size_t cap);
 rp_code rp_seq_remove(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, char * msg, size_t cap);
+// The cells of positions p0 … p1-1 of a sequence, in that order.
+rp_code rp_seq_cells(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, int32_t * out, char * msg, size_t cap);
 void    rp_seq_range(rp_context * ctx, int32_t seq, int32_t * min, int32_t * max);
 rp_code rp_clear(rp_context * ctx, char * msg, size_t cap);
 // RP_SMALL and *n = bytes needed when cap_data is too small.

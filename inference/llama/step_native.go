@@ -38,6 +38,9 @@ func (c *Context) Step(b *Batch) error {
 	if len(b.Pos) != rows || len(b.Seq) != rows {
 		return fmt.Errorf("%w: step: %d tokens, %d positions, %d sequences", ErrArgument, rows, len(b.Pos), len(b.Seq))
 	}
+	if n := len(b.Cells); n != rows && (n > 0 || c.params.Ordered) {
+		return fmt.Errorf("%w: step: %d cells for %d rows", ErrArgument, n, rows)
+	}
 	if rows == 0 || rows > c.params.Batch {
 		return fmt.Errorf("%w: step: %d rows, the context takes 1 … %d", ErrArgument, rows, c.params.Batch)
 	}
@@ -59,8 +62,12 @@ func (c *Context) Step(b *Batch) error {
 	c.step.n_groups = C.int32_t(len(b.Groups))
 	c.step.lp_stride = C.int32_t(stride)
 
+	var cells *C.int32_t
+	if len(b.Cells) > 0 {
+		cells = (*C.int32_t)(unsafe.SliceData(b.Cells))
+	}
 	code := C.rp_context_step(c.c, c.step, (*C.int32_t)(unsafe.SliceData(b.Tokens)), (*C.int32_t)(unsafe.SliceData(b.Pos)),
-		(*C.int32_t)(unsafe.SliceData(b.Seq)), (*C.int32_t)(unsafe.SliceData(b.Out)), (*C.int32_t)(unsafe.SliceData(c.lpCount)),
+		(*C.int32_t)(unsafe.SliceData(b.Seq)), cells, (*C.int32_t)(unsafe.SliceData(b.Out)), (*C.int32_t)(unsafe.SliceData(c.lpCount)),
 		(*C.int32_t)(unsafe.SliceData(c.lpToken)), (*C.float)(unsafe.SliceData(c.lpValue)), c.msg.ptr(), c.msg.size())
 	drainLog()
 	if code != C.RP_OK {

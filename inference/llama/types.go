@@ -100,6 +100,9 @@ type ContextParams struct {
 	FlashAttn    int    // −1 auto, 0 off, 1 on
 	SWAFull      bool   // keep the whole window history, so that prefixes stay usable
 	OffloadKV    bool   // KV cache in GPU memory when there is one
+	// Ordered refuses steps whose Cells do not ascend with the position within a
+	// sequence, and steps without Cells: see Batch.Cells.
+	Ordered bool
 }
 
 // LogitBias adds Bias to one token's logit; −Inf forbids the token.
@@ -242,6 +245,11 @@ type Batch struct {
 	Pos    []Pos
 	Seq    []SeqID
 	Groups []Group
+	// Cells are the KV cells that the rows go to, one a row; empty = llama.cpp
+	// takes free ones where it likes. They must be free and different. Attention
+	// adds up in the order of the cells, so a sequence whose cells ascend with the
+	// position gets the same answer whoever else is in the buffer.
+	Cells []int32
 	// Out receives the produced tokens: group g's tokens start at
 	// Out[Groups[g].First]. Step grows it to len(Tokens).
 	Out []Token
@@ -254,7 +262,7 @@ type Batch struct {
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
-	b.Tokens, b.Pos, b.Seq, b.Groups = b.Tokens[:0], b.Pos[:0], b.Seq[:0], b.Groups[:0]
+	b.Tokens, b.Pos, b.Seq, b.Groups, b.Cells = b.Tokens[:0], b.Pos[:0], b.Seq[:0], b.Groups[:0], b.Cells[:0]
 }
 
 // Add appends a row and returns its index.

@@ -89,6 +89,12 @@ rp_code rp_context_new(rp_model * model, const rp_context_params * p, rp_context
         if (!c->mem) {
             throw std::runtime_error("the model keeps no memory of a sequence, it cannot generate text");
         }
+        c->placed = rp::placed_memory::install(c->ctx);
+        if (c->placed) {
+            c->mem = c->placed;
+        } else if (p->ordered) {
+            throw std::runtime_error("the cells of this model's memory cannot be chosen");
+        }
         c->n_ctx        = (int32_t) llama_n_ctx(c->ctx);
         c->params.batch = (int32_t) llama_n_batch(c->ctx);
         c->n_swa        = llama_model_n_swa(m);
@@ -99,6 +105,8 @@ rp_code rp_context_new(rp_model * model, const rp_context_params * p, rp_context
         c->batch = std::make_unique<llama_batch_ext>(like.n_tokens_max, like.n_embd_inp, like.n_embd_inp_enc,
                                                      p->sequences + c->base, like.mem, like.n_vocab, like.n_pos_per_embd);
         c->first_pos.resize(seqs);
+        c->last_cell.assign(seqs, rp_context::unknown);
+        c->taken.assign(c->placed ? (size_t) c->placed->size() : 0, 0);
         c->next_pos.resize(seqs);
         c->last_row.resize(seqs);
         c->stamp.assign(seqs, 0);
@@ -160,6 +168,7 @@ rp_code rp_seq_copy(rp_context * c, int32_t src, int32_t dst, int32_t p0, int32_
             throw std::runtime_error("the sliding window before position " + std::to_string(p1) + " is gone");
         }
         llama_memory_seq_cp(c->mem, src, dst, p0, p1);
+        c->last_cell[dst - c->base] = rp_context::unknown;
         return RP_OK;
     });
 }
@@ -170,6 +179,7 @@ rp_code rp_seq_remove(rp_context * c, int32_t seq, int32_t p0, int32_t p1, char 
         seq = c->id(seq, "sequence");
         int32_t end = llama_memory_seq_pos_max(c->mem, seq) + 1;
         p0          = p0 < 0 ? 0 : p0;
+        c->last_cell[seq - c->base] = rp_context::unknown;
         if (end == 0 || p0 >= end || (p1 >= 0 && p1 <= p0)) {
             return RP_OK; // nothing there
         }
@@ -197,10 +207,28 @@ void rp_seq_range(rp_context * c, int32_t seq, int32_t * min, int32_t * max) {
     });
 }
 
+rp_code rp_seq_cells(rp_context * c, int32_t seq, int32_t p0, int32_t p1, int32_t * out, char * msg, size_t cap) {
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        c->need_alive();
+        seq = c->id(seq, "sequence");
+        if (!c->placed) {
+            throw std::runtime_error("this model's memory has no cells to tell of");
+        }
+        if (p0 < 0 || p1 < p0) {
+            throw rp::bad_argument("positions " + std::to_string(p0) + " … " + std::to_string(p1) + " are no range");
+        }
+        std::vector<int32_t> cells;
+        c->placed->cells_of(seq, p0, p1, cells);
+        std::copy(cells.begin(), cells.end(), out);
+        return RP_OK;
+    });
+}
+
 rp_code rp_clear(rp_context * c, char * msg, size_t cap) {
     return rp::guarded(msg, cap, [&]() -> rp_code {
         c->need_alive();
         llama_memory_clear(c->mem, false);
+        std::fill(c->last_cell.begin(), c->last_cell.end(), rp_context::unknown);
         return RP_OK;
     });
 }
@@ -240,6 +268,7 @@ rp_code rp_seq_load(rp_context * c, int32_t seq, const uint8_t * data, size_t n,
         c->need_alive();
         seq = c->id(seq, "sequence");
         size_t got = 0;
+        c->last_cell[seq - c->base] = rp_context::unknown;
         try {
             got = llama_state_seq_set_data(c->ctx, data, n, seq);
         } catch (const rp::assertion &) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cells.h"
 #include "model.h"
 
 #include "llama-batch.h"
@@ -11,6 +12,7 @@ struct rp_context {
     rp::model_ptr     core;
     llama_context *   ctx = nullptr;
     llama_memory_t    mem = nullptr;
+    rp::placed_memory * placed = nullptr; // mem, where cells can be chosen
     rp_context_params params{};
     int32_t           n_ctx = 0, n_swa = 0;
     bool              partial = true; // a tail of a sequence can be removed
@@ -26,10 +28,14 @@ struct rp_context {
     std::unique_ptr<llama_batch_ext> batch;
     std::vector<int8_t>        output;
     std::vector<int32_t>       first_pos, next_pos, last_row; // by sequence
+    std::vector<int32_t>       last_cell;                     // by sequence; see unknown
+    std::vector<uint8_t>       taken;                         // by cell: in this step
     std::vector<uint32_t>      stamp;                         // by sequence: touched in step n
     std::vector<int32_t>       touched;                       // sequences of the step
     std::vector<std::string>   errors;                        // by group
     uint32_t                   step = 0;
+
+    static constexpr int32_t unknown = -2; // of last_cell: ask the memory
 
     ~rp_context();
     void need_alive() const;

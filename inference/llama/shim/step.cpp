@@ -55,6 +55,59 @@ static void check_rows(rp_context * c, const rp_step * st, const int32_t * token
     }
 }
 
+// The last cells noted when the step was checked are not the sequences' any more.
+static void forget_cells(rp_context * c) {
+    for (int32_t s : c->touched) {
+        c->last_cell[(size_t) s] = rp_context::unknown;
+    }
+}
+
+// The cells that the caller chose: there, free, different and, where the context
+// is an ordered one, above those of the earlier positions.
+static void check_cells(rp_context * c, const rp_step * st, const int32_t * seq, const int32_t * cell) {
+    if (!c->placed) {
+        throw bad_argument("the cells of this model's memory cannot be chosen");
+    }
+    int32_t done = 0;
+    struct untake {
+        rp_context *    c;
+        const int32_t * cell;
+        int32_t &       done;
+        ~untake() {
+            for (int32_t i = 0; i < done; i++) {
+                c->taken[(size_t) cell[i]] = 0;
+            }
+        }
+    } hold{c, cell, done};
+    for (int32_t i = 0; i < st->rows; i++, done++) {
+        if (cell[i] < 0 || cell[i] >= c->placed->size()) {
+            bad("row", i, "cell " + std::to_string(cell[i]) + " is outside 0 … " + std::to_string(c->placed->size() - 1));
+        }
+        if (c->taken[(size_t) cell[i]]) {
+            bad("row", i, "cell " + std::to_string(cell[i]) + " is an earlier row's");
+        }
+        if (!c->placed->is_free(cell[i])) {
+            bad("row", i, "cell " + std::to_string(cell[i]) + " is not free");
+        }
+        c->taken[(size_t) cell[i]] = 1;
+    }
+    if (!c->params.ordered) {
+        return;
+    }
+    for (int32_t i = 0; i < st->rows; i++) {
+        int32_t & last = c->last_cell[(size_t) seq[i]];
+        if (last == rp_context::unknown) {
+            last = c->placed->last_cell(seq[i] + c->base);
+        }
+        if (cell[i] <= last) {
+            const int32_t before = last;
+            forget_cells(c);
+            bad("row", i, "cell " + std::to_string(cell[i]) + " is not above the sequence's cell before, " + std::to_string(before));
+        }
+        last = cell[i];
+    }
+}
+
 static void check_groups(rp_context * c, const rp_step * st, const int32_t * seq) {
     if (st->n_groups < 0 || st->n_groups > c->params.outputs) {
         throw bad_argument("the batch has " + std::to_string(st->n_groups) + " groups, the context takes " +
@@ -109,6 +162,7 @@ static void check_groups(rp_context * c, const rp_step * st, const int32_t * seq
 
 // Takes the rows of the step back out of the memory; whatever of them is there.
 static void roll_back(rp_context * c) {
+    forget_cells(c);
     for (int32_t s : c->touched) {
         if (!llama_memory_seq_rm(c->mem, s + c->base, c->first_pos[s], -1)) {
             llama_memory_seq_rm(c->mem, s + c->base, -1, -1); // recurrent: all or nothing
@@ -116,7 +170,21 @@ static void roll_back(rp_context * c) {
     }
 }
 
-static rp_code decode(rp_context * c, const rp_step * st, const int32_t * tokens, const int32_t * pos, const int32_t * seq) {
+static rp_code decode(rp_context * c, const rp_step * st, const int32_t * tokens, const int32_t * pos, const int32_t * seq,
+                      const int32_t * cell) {
+    struct placing {
+        placed_memory * p;
+        placing(placed_memory * p, const int32_t * cell, size_t n) : p(cell ? p : nullptr) {
+            if (cell) {
+                p->place(cell, n);
+            }
+        }
+        ~placing() {
+            if (p) {
+                p->forget();
+            }
+        }
+    } chosen(c->placed, cell, (size_t) st->rows);
     auto & rows = c->batch->tokens;
     rows.resize((size_t) st->rows);
     for (int32_t i = 0; i < st->rows; i++) {
@@ -146,11 +214,13 @@ static rp_code decode(rp_context * c, const rp_step * st, const int32_t * tokens
         case 0:
             return RP_OK;
         case 1:
+            forget_cells(c);
             return RP_NO_CELLS;
         case 2:
             roll_back(c);
             return RP_ABORTED;
         case -1:
+            forget_cells(c);
             throw bad_argument(with_last_error("refused by the library"));
         default:
             c->dead = true;
@@ -186,17 +256,22 @@ static void sample_group(rp_context * c, rp_step * st, int32_t g, const int32_t 
 extern "C" {
 
 rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, const int32_t * pos, const int32_t * seq,
-                        int32_t * out, int32_t * lp_n, int32_t * lp_token, float * lp_value, char * msg, size_t cap) {
+                        const int32_t * cell, int32_t * out, int32_t * lp_n, int32_t * lp_token, float * lp_value, char * msg, size_t cap) {
     return rp::guarded(msg, cap, [&]() -> rp_code {
         c->need_alive();
         rp::check_rows(c, st, tokens, pos, seq);
         rp::check_groups(c, st, seq);
+        if (cell) {
+            rp::check_cells(c, st, seq, cell);
+        } else {
+            rp::forget_cells(c);
+        }
         if (st->lp_stride > 0) {
             memset(lp_n, 0, (size_t) st->rows * sizeof(int32_t));
         }
 
         const int64_t t0 = rp::now_us();
-        const rp_code rc = rp::decode(c, st, tokens, pos, seq);
+        const rp_code rc = rp::decode(c, st, tokens, pos, seq, cell);
         const int64_t t1 = rp::now_us();
         st->decode_us    = t1 - t0;
         st->sample_us    = 0;
@@ -219,6 +294,7 @@ rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, co
             const int32_t keep = gr.accepted > 0 ? gr.accepted : 1;
             if (keep < gr.rows) {
                 llama_memory_seq_rm(c->mem, seq[gr.first] + c->base, pos[gr.first] + keep, -1);
+                c->last_cell[(size_t) seq[gr.first]] = cell ? cell[gr.first + keep - 1] : rp_context::unknown;
             }
         }
         st->sample_us = rp::now_us() - t1;
