@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -86,7 +87,7 @@ func ParseServerTiming(value string) map[string]float64 {
 			if !ok || !strings.EqualFold(strings.TrimSpace(key), "dur") {
 				continue
 			}
-			if ms, err := strconv.ParseFloat(strings.Trim(strings.TrimSpace(v), `"`), 64); err == nil && ms >= 0 {
+			if ms, err := strconv.ParseFloat(strings.Trim(strings.TrimSpace(v), `"`), 64); err == nil && ms >= 0 && !math.IsInf(ms, 1) {
 				out[strings.TrimSpace(name)] = ms
 			}
 		}
