@@ -28,6 +28,7 @@ type Context struct {
 	lpToken []Token
 	lpValue []float32
 	msg     message
+	print   uint64 // see fingerprint
 }
 
 // NewContext makes a context with one KV buffer that all sequences share. What

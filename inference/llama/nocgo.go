@@ -86,6 +86,21 @@ func (c *Context) SeqSave(SeqID) ([]byte, error) { return nil, ErrNotBuilt }
 // SeqLoad returns ErrNotBuilt.
 func (c *Context) SeqLoad(SeqID, []byte) error { return ErrNotBuilt }
 
+// SeqSaveSize returns ErrNotBuilt.
+func (c *Context) SeqSaveSize(SeqID, Pos, Pos) (int, error) { return 0, ErrNotBuilt }
+
+// SeqSaveTo returns ErrNotBuilt.
+func (c *Context) SeqSaveTo([]byte, SeqID, Pos, Pos) (int, error) { return 0, ErrNotBuilt }
+
+// StateRange returns ErrNotBuilt.
+func (c *Context) StateRange([]byte) (p0, p1 Pos, err error) { return 0, 0, ErrNotBuilt }
+
+// SeqLoadAt returns ErrNotBuilt.
+func (c *Context) SeqLoadAt(SeqID, []byte, []int32) error { return ErrNotBuilt }
+
+// SeqMove returns ErrNotBuilt.
+func (c *Context) SeqMove(SeqID, Pos, []int32) error { return ErrNotBuilt }
+
 // SetThreads returns ErrNotBuilt.
 func (c *Context) SetThreads(_, _ int) error { return ErrNotBuilt }
 

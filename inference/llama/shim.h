@@ -136,9 +136,17 @@ rp_code rp_seq_remove(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, cha
 rp_code rp_seq_cells(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, int32_t * out, char * msg, size_t cap);
 void    rp_seq_range(rp_context * ctx, int32_t seq, int32_t * min, int32_t * max);
 rp_code rp_clear(rp_context * ctx, char * msg, size_t cap);
-// RP_SMALL and *n = bytes needed when cap_data is too small.
-rp_code rp_seq_save(rp_context * ctx, int32_t seq, uint8_t * data, size_t cap_data, size_t * n, char * msg, size_t cap);
-rp_code rp_seq_load(rp_context * ctx, int32_t seq, const uint8_t * data, size_t n, char * msg, size_t cap);
+// Positions p0 … p1-1 of a sequence as bytes. RP_SMALL and *n = bytes needed when
+// cap_data is too small.
+rp_code rp_seq_save(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, uint8_t * data, size_t cap_data, size_t * n,
+                    char * msg, size_t cap);
+// Appends what rp_seq_save gave for p0 … p1-1 to a sequence that ends at p0. cells
+// holds p1-p0 cells, lowest position first, or is NULL: the library chooses.
+rp_code rp_seq_load(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, const uint8_t * data, size_t n,
+                    const int32_t * cells, char * msg, size_t cap);
+// Moves positions p0 … end of a sequence to n other cells; its own may be among
+// them. After RP_FAILED the sequence ends at p0.
+rp_code rp_seq_move(rp_context * ctx, int32_t seq, int32_t p0, const int32_t * cells, int32_t n, char * msg, size_t cap);
 void    rp_memory(const rp_context * ctx, uint64_t * weights, uint64_t * kv, uint64_t * compute);
 
 // ---- sampler (the context's thread once it is in use) ----

@@ -38,6 +38,20 @@ bool placed_memory::is_free(int32_t cell) const {
     return kv->get_cells(0).is_empty((uint32_t) cell) && (!swa || swa->get_cells(0).is_empty((uint32_t) cell));
 }
 
+bool placed_memory::is_own(int32_t cell, int32_t id, int32_t p0) const {
+    const auto & cells = kv->get_cells(0);
+    return !cells.is_empty((uint32_t) cell) && cells.seq_count((uint32_t) cell) == 1 && cells.seq_has((uint32_t) cell, id) &&
+           cells.pos_get((uint32_t) cell) >= p0;
+}
+
+int32_t placed_memory::free_cells() const {
+    uint32_t used = kv->get_cells(0).get_used();
+    if (swa) {
+        used = std::max(used, swa->get_cells(0).get_used());
+    }
+    return size() - (int32_t) used;
+}
+
 int32_t placed_memory::size() const {
     return (int32_t) kv->get_size();
 }
@@ -106,20 +120,8 @@ llama_memory_context_ptr placed_memory::init_batch(llama_batch_allocr & balloc, 
     return std::make_unique<llama_kv_cache_context>(kv, std::move(slots), std::move(ubatches));
 }
 
-void placed_memory::save(llama_io_write_i & io, int32_t id) const {
-    inner->state_write(io, id, 0);
-}
-
-void placed_memory::load(llama_io_read_i & io, int32_t id, const std::vector<llama_kv_cache::slot_info::idx_vec_t> * cells) {
-    llama_kv_cache * part[] = {kv, swa};
-    for (int i = 0; i < parts(); i++) {
-        if (!cells) {
-            part[i]->state_read_sinfo(io, id, 0, nullptr, nullptr);
-            continue;
-        }
-        const llama_kv_cache::slot_info_vec_t slots{llama_kv_cache::slot_info{0, 0, {0}, {cells->at(i)}}};
-        part[i]->state_read_sinfo(io, id, 0, nullptr, &slots);
-    }
+std::vector<llama_kv_cache *> placed_memory::caches() const {
+    return swa ? std::vector<llama_kv_cache *>{kv, swa} : std::vector<llama_kv_cache *>{kv};
 }
 
 } // namespace rp

@@ -40,13 +40,10 @@ class placed_memory : public llama_memory_i {
     void    cells_of(int32_t id, int32_t p0, int32_t p1, std::vector<int32_t> & out) const;
     int32_t last_cell(int32_t id) const; // −1 when the sequence is empty
 
-    // Writes a sequence's cells; reads them back into the cells given, lowest
-    // position first, or into cells that the library finds when cells is null.
-    // What is there of the sequence is removed.
-    void save(llama_io_write_i & io, int32_t id) const;
-    void load(llama_io_read_i & io, int32_t id, const std::vector<llama_kv_cache::slot_info::idx_vec_t> * cells);
-    bool has_ext() const { return kv->has_cell_ext(); }
-    int  parts() const { return swa ? 2 : 1; }
+    int32_t free_cells() const;
+    bool    is_own(int32_t cell, int32_t id, int32_t p0) const; // of nobody but id, from position p0 on
+    // The caches that hold a sequence: one, or one without and one with a window.
+    std::vector<llama_kv_cache *> caches() const;
 
     // llama_memory_i
     llama_memory_context_ptr init_batch(llama_batch_allocr & balloc, uint32_t n_ubatch, bool embd_all) override;

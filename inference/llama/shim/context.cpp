@@ -28,7 +28,7 @@ int32_t rp_context::id(int32_t s, const char * what) const {
 }
 
 bool rp_context::window_kept(int32_t id, int32_t p) const {
-    if (n_swa <= 0 || params.swa_full || p <= 0) {
+    if (n_swa <= 0 || p <= 0) {
         return true;
     }
     int32_t have = llama_memory_seq_pos_min(mem, id);
@@ -229,61 +229,6 @@ rp_code rp_clear(rp_context * c, char * msg, size_t cap) {
         c->need_alive();
         llama_memory_clear(c->mem, false);
         std::fill(c->last_cell.begin(), c->last_cell.end(), rp_context::unknown);
-        return RP_OK;
-    });
-}
-
-rp_code rp_seq_save(rp_context * c, int32_t seq, uint8_t * data, size_t cap_data, size_t * n, char * msg, size_t cap) {
-    *n = 0;
-    return rp::guarded(msg, cap, [&]() -> rp_code {
-        c->need_alive();
-        seq = c->id(seq, "sequence");
-        struct alias { // the sequence under the one id that can be saved
-            rp_context * c;
-            alias(rp_context * c, int32_t id) : c(c) { llama_memory_seq_cp(c->mem, id, 0, -1, -1); }
-            ~alias() { llama_memory_seq_rm(c->mem, 0, -1, -1); }
-        };
-        std::unique_ptr<alias> hold;
-        if (c->base) {
-            hold = std::make_unique<alias>(c, seq);
-            seq  = 0;
-        }
-        *n = llama_state_seq_get_size(c->ctx, seq);
-        if (*n == 0) {
-            throw std::runtime_error(rp::with_last_error("no state"));
-        }
-        if (*n > cap_data) {
-            return RP_SMALL;
-        }
-        *n = llama_state_seq_get_data(c->ctx, data, cap_data, seq);
-        if (*n == 0) {
-            throw std::runtime_error(rp::with_last_error("no state"));
-        }
-        return RP_OK;
-    });
-}
-
-rp_code rp_seq_load(rp_context * c, int32_t seq, const uint8_t * data, size_t n, char * msg, size_t cap) {
-    return rp::guarded(msg, cap, [&]() -> rp_code {
-        c->need_alive();
-        seq = c->id(seq, "sequence");
-        size_t got = 0;
-        c->last_cell[seq - c->base] = rp_context::unknown;
-        try {
-            got = llama_state_seq_set_data(c->ctx, data, n, seq);
-        } catch (const rp::assertion &) {
-            llama_memory_seq_rm(c->mem, seq, -1, -1);
-            throw;
-        }
-        if (got != n) {
-            llama_memory_seq_rm(c->mem, seq, -1, -1);
-            const std::string & why = rp::guard::last_error();
-            if (why.find("available cells") != std::string::npos || why.find("not enough cells") != std::string::npos) {
-                rp::say(msg, cap, why.c_str());
-                return RP_NO_CELLS;
-            }
-            throw std::runtime_error(rp::with_last_error("the state does not fit this context"));
-        }
         return RP_OK;
     });
 }
