@@ -47,7 +47,8 @@ type Run struct {
 	turn       Turn
 	forget     int // messages of the session's history that did not fit
 	rendered   llama.Rendered
-	structured bool // the text must be taken apart
+	structured bool     // the text must be taken apart
+	tools      *toolbox // in the template's place; nil = it knows tools itself
 	stream     *inference.Stream
 	prompt     []inference.Token // with Turn.Context only
 
@@ -133,7 +134,15 @@ func (r *Run) Next(ctx context.Context) (Delta, error) {
 
 // parse takes the text so far apart and returns the difference to last time.
 func (r *Run) parse(partial bool) Delta {
-	out, err := r.engine.ParseOutput(r.rendered, r.raw.String(), partial)
+	var (
+		out llama.ParsedOutput
+		err error
+	)
+	if r.tools != nil {
+		out = r.tools.parse(r.raw.String(), partial)
+	} else {
+		out, err = r.engine.ParseOutput(r.rendered, r.raw.String(), partial)
+	}
 	if err != nil {
 		if partial {
 			return Delta{} // more text may make sense of it

@@ -227,6 +227,7 @@ func (r *Run) render(req *inference.Request) error {
 	if t.System != "" {
 		history = slices.Insert(history[behindSystem(history):], 0, llama.Message{Role: "system", Content: t.System})
 	}
+	r.tools = newToolbox(r.engine, t)
 	for {
 		kept := without(history, r.forget)
 		in := llama.TemplateInput{
@@ -234,6 +235,14 @@ func (r *Run) render(req *inference.Request) error {
 			ParallelToolCalls: t.ParallelToolCalls, JSONSchema: t.Schema, DisableThinking: t.DisableThinking,
 		}
 		var err error
+		if r.tools != nil {
+			in.Messages, in.Tools = r.tools.messages(in.Messages), nil
+			if t.ToolChoice == llama.ToolRequired {
+				if in.JSONSchema, err = r.tools.schema(); err != nil {
+					return &FieldError{"tools", err.Error()}
+				}
+			}
+		}
 		if r.rendered, err = r.engine.Render(in); err != nil {
 			return renderError(t, err)
 		}
@@ -246,9 +255,9 @@ func (r *Run) render(req *inference.Request) error {
 		}
 		r.forget = len(history) - behindSystem(history) - left + (left+1)/2
 	}
-	r.structured = r.rendered.Parser != "" && (len(t.Tools) > 0 || strings.Contains(r.engine.Info().ChatTemplate, "<think>"))
+	r.structured = r.tools != nil || r.rendered.Parser != "" && (len(t.Tools) > 0 || strings.Contains(r.engine.Info().ChatTemplate, "<think>"))
 	// Special tokens that the parser needs to see must stay in the text.
-	req.KeepSpecial = r.structured && len(r.rendered.Preserved) > 0
+	req.KeepSpecial = r.structured && r.tools == nil && len(r.rendered.Preserved) > 0
 	return nil
 }
 

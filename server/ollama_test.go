@@ -115,6 +115,6 @@ func TestOllamaLists(t *testing.T) {
 	}
 	f("GET", "/api/tags", "", `"name":"echo"`, `"format":"gguf"`, `"parameter_size":"1.05M"`, `"modified_at"`)
 	f("GET", "/api/ps", "", `"model":"echo"`, `"expires_at"`, `"context_length":2048`)
-	f("POST", "/api/show", `{"model":"echo"}`, `"capabilities":["completion"]`, `"general.architecture":"fake"`)
+	f("POST", "/api/show", `{"model":"echo"}`, `"capabilities":["completion","tools"]`, `"general.architecture":"fake"`)
 	f("GET", "/api/version", "", `"version":`)
 }
