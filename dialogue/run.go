@@ -48,6 +48,7 @@ type Run struct {
 	forget     int // messages of the session's history that did not fit
 	rendered   llama.Rendered
 	structured bool     // the text must be taken apart
+	schema     string   // that binds the whole answer; empty = none, or the template's
 	tools      *toolbox // in the template's place; nil = it knows tools itself
 	stream     *inference.Stream
 	prompt     []inference.Token // with Turn.Context only

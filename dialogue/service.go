@@ -154,7 +154,9 @@ func (s *Service) Start(ctx context.Context, t Turn) (*Run, error) {
 		if err := run.render(req); err != nil {
 			return nil, err
 		}
-		spec = run.rendered.Grammar
+		if spec = run.rendered.Grammar; run.schema != "" {
+			spec = &llama.GrammarSpec{Schema: run.schema}
+		}
 		req.Stop = append(req.Stop, run.rendered.Stops...)
 	}
 	if t.Grammar != "" {
@@ -232,16 +234,20 @@ func (r *Run) render(req *inference.Request) error {
 		kept := without(history, r.forget)
 		in := llama.TemplateInput{
 			Messages: slices.Concat(kept, t.Messages), Tools: t.Tools, ToolChoice: t.ToolChoice,
-			ParallelToolCalls: t.ParallelToolCalls, JSONSchema: t.Schema, DisableThinking: t.DisableThinking,
+			ParallelToolCalls: t.ParallelToolCalls, DisableThinking: t.DisableThinking,
 		}
 		var err error
+		r.schema = t.Schema
 		if r.tools != nil {
 			in.Messages, in.Tools = r.tools.messages(in.Messages), nil
 			if t.ToolChoice == llama.ToolRequired {
-				if in.JSONSchema, err = r.tools.schema(); err != nil {
+				if r.schema, err = r.tools.schema(); err != nil {
 					return &FieldError{"tools", err.Error()}
 				}
 			}
+		}
+		if thinks(r.engine) || len(in.Tools) > 0 {
+			r.schema, in.JSONSchema = "", r.schema
 		}
 		if r.rendered, err = r.engine.Render(in); err != nil {
 			return renderError(t, err)
@@ -255,11 +261,17 @@ func (r *Run) render(req *inference.Request) error {
 		}
 		r.forget = len(history) - behindSystem(history) - left + (left+1)/2
 	}
-	r.structured = r.tools != nil || r.rendered.Parser != "" && (len(t.Tools) > 0 || strings.Contains(r.engine.Info().ChatTemplate, "<think>"))
+	r.structured = r.tools != nil || r.rendered.Parser != "" && (len(t.Tools) > 0 || thinks(r.engine))
 	// Special tokens that the parser needs to see must stay in the text.
 	req.KeepSpecial = r.structured && r.tools == nil && len(r.rendered.Preserved) > 0
 	return nil
 }
+
+// thinks tells whether a model writes its reasoning in front of an answer: a
+// grammar must then leave room for it, which the library takes care of. It also
+// lets an answer stand in a code fence; where it need not, the schema's own
+// grammar binds from the first token.
+func thinks(e Engine) bool { return strings.Contains(e.Info().ChatTemplate, "<think>") }
 
 // reserve is the room a kept conversation leaves for its answer, tokens.
 func (r *Run) reserve() int {

@@ -57,12 +57,13 @@ func (c Config) withDefaults() Config {
 // Engine is one resident model and its scheduler. All methods may be called
 // from any goroutine.
 type Engine struct {
-	cfg   Config
-	model Model
-	ctx   Context
-	info  llama.ModelInfo
-	text  *tokenizer
-	owned interface{ Close() } // closed behind the context; nil = the caller's
+	cfg      Config
+	model    Model
+	ctx      Context
+	info     llama.ModelInfo
+	text     *tokenizer
+	grammars *grammars
+	owned    interface{ Close() } // closed behind the context; nil = the caller's
 
 	mu      sync.Mutex
 	waiting []*task // submitted, not admitted; bounded by MaxQueue+Parallel
@@ -83,7 +84,7 @@ type Engine struct {
 func New(model Model, ctx Context, cfg Config) *Engine {
 	cfg = cfg.withDefaults()
 	e := &Engine{
-		cfg: cfg, model: model, ctx: ctx, info: model.Info(), text: newTokenizer(model),
+		cfg: cfg, model: model, ctx: ctx, info: model.Info(), text: newTokenizer(model), grammars: newGrammars(model),
 		wakeup: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	e.sched.init(e)
@@ -134,7 +135,7 @@ func (e *Engine) ParseOutput(r llama.Rendered, text string, partial bool) (llama
 // CompileGrammar compiles a grammar within the default budget, on the caller's
 // goroutine.
 func (e *Engine) CompileGrammar(spec llama.GrammarSpec) (*llama.Grammar, error) {
-	return e.model.CompileGrammar(spec, llama.Budget{})
+	return e.grammars.compile(spec)
 }
 
 // Submit queues a request, which the engine owns from now on. The end of ctx

@@ -21,11 +21,17 @@ type Grammar struct {
 
 // CompileGrammar compiles a grammar on the calling goroutine, which should not
 // be the one that steps: it takes milliseconds. What exceeds the budget or
-// cannot be parsed is an error that wraps ErrGrammar.
+// cannot be parsed is an error that wraps ErrGrammar, or ErrSchema.
 func (m *Model) CompileGrammar(spec GrammarSpec, budget Budget) (*Grammar, error) {
 	isToken := func(text string) bool {
 		t, err := m.Tokenize(nil, text, false, true)
 		return err == nil && len(t) == 1
+	}
+	if spec.Schema != "" {
+		var err error
+		if spec.GBNF, err = SchemaToGrammar(spec.Schema); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkGBNF(spec.GBNF, budget.normal(), isToken); err != nil {
 		return nil, err

@@ -134,6 +134,7 @@ type SamplingParams struct {
 // GrammarSpec is a grammar before it is compiled.
 type GrammarSpec struct {
 	GBNF     string           // grammar text; root rule "root"
+	Schema   string           // JSON schema in the place of GBNF
 	Lazy     bool             // starts to bind when a trigger is generated
 	Triggers []GrammarTrigger // only with Lazy
 	// GenerationPrompt is text of the prompt that the grammar has already to
