@@ -192,8 +192,16 @@ func (e *Engine) enqueue(t *task) error {
 		return ErrClosed
 	}
 	waiting := len(e.waiting)
+	if waiting >= e.cfg.MaxQueue {
+		// Those that left take no place; the scheduler drops them with its next step.
+		for _, w := range e.waiting {
+			if w.ctx.Err() != nil {
+				waiting--
+			}
+		}
+	}
 	estimate := e.estimate(waiting)
-	if waiting+int(e.running.Load()) >= e.cfg.MaxQueue+e.cfg.Parallel {
+	if waiting+int(e.running.Load()) >= e.cfg.MaxQueue+e.cfg.Parallel || len(e.waiting) >= 8*(e.cfg.MaxQueue+e.cfg.Parallel) {
 		e.cfg.Observer.Rejected(e.cfg.Name, "queue_full")
 		return &QueueFullError{Waiting: waiting, RetryAfter: max(estimate, time.Second)}
 	}

@@ -15,8 +15,9 @@ type task struct {
 	req     *Request
 	stream  *Stream
 	sampler *llama.Sampler
-	left    atomic.Bool // the request's context ended
-	stopCtx func() bool // releases the watch on that context
+	left    atomic.Bool     // the request's context ended
+	ctx     context.Context // of the request: over when the client left
+	stopCtx func() bool     // releases the watch on that context
 
 	tokens    []Token // prompt, then what was generated
 	limit     int     // len(tokens) at which the answer ends with "length"
@@ -45,6 +46,7 @@ func (t *task) decoding() bool { return t.open && t.pending() == 1 && t.generate
 
 // watch lets the end of ctx reach the scheduler.
 func (t *task) watch(ctx context.Context, wake func()) {
+	t.ctx = ctx
 	t.stopCtx = context.AfterFunc(ctx, func() {
 		t.left.Store(true)
 		wake()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,6 +39,7 @@ type Watcher struct {
 	more  chan struct{} // capacity 1: there is something to watch again
 	quit  chan struct{}
 	ended chan struct{}
+	swept atomic.Int64 // when a new request last looked, Unix nanoseconds
 }
 
 type watched struct {
@@ -72,6 +74,19 @@ func (w *Watcher) run() {
 		case <-w.more:
 		case <-wait:
 		}
+	}
+}
+
+// sweepEvery bounds how often new requests look at the others' sockets.
+const sweepEvery = time.Millisecond
+
+// sweep looks at once, so that a new request does not find the queue full of
+// clients that have left.
+func (w *Watcher) sweep() {
+	now := time.Now().UnixNano()
+	last := w.swept.Load()
+	if now-last > int64(sweepEvery) && w.swept.CompareAndSwap(last, now) {
+		w.look()
 	}
 }
 
@@ -118,6 +133,7 @@ func (w *Watcher) Watch(parent context.Context, conn net.Conn) (context.Context,
 	if err != nil {
 		return ctx, cancel
 	}
+	w.sweep()
 	c := &watched{raw, cancel}
 	w.mu.Lock()
 	w.conns[c] = struct{}{}
