@@ -42,6 +42,7 @@ test: build ## every test that needs no GPU
 	go test -race -tags=$(TAGS),invariants $(RACE)
 	@echo "test: everything with the real libraries, model and voice"
 	REPARTEE_E2E=1 go test -timeout 20m ./...
+	@$(MAKE) --no-print-directory e2e
 
 race: build ## the race detector on everything
 	@echo "race: all packages"; go test -race -tags=$(TAGS),invariants $(RACE)
@@ -60,8 +61,10 @@ fuzz: native ## every fuzz target for FUZZTIME (10s)
 bench: build ## Go benchmarks of the hot paths
 	@echo "bench: hot paths"; go test -run '^$$' -bench . -benchmem ./...
 
-e2e: build ## the command line and the voices with the real parts
-	@echo "e2e: command line, model and voice"; REPARTEE_E2E=1 go test -count=1 -timeout 20m -v ./cmd ./tts/...
+e2e: build ## the built server against clients nobody here wrote
+	@third_party/packages.sh e2e
+	@echo "e2e: OpenAI, Ollama and WebSocket clients, nginx, load, faults"
+	cd e2e && go vet ./... && go test -count=1 -timeout 20m $(E2EFLAGS) ./...
 
 cuda: ## the CUDA flavour: not part of this version
 	@echo "cuda: this version has no CUDA build yet; the CPU build serves on every machine" >&2; exit 1
