@@ -70,6 +70,22 @@ func (s *cellSet) isFree(c int32) bool {
 	return s.words[c/64]&(1<<(c%64)) != 0
 }
 
+// hasAbove tells whether n cells or more are free from `from` on.
+func (s *cellSet) hasAbove(from int32, n int) bool {
+	if n <= 0 {
+		return true
+	}
+	if int(from) >= s.size || s.free < n {
+		return false
+	}
+	w := int(from / 64)
+	n -= bits.OnesCount64(s.words[w] >> (from % 64))
+	for w++; n > 0 && w < len(s.words); w++ {
+		n -= bits.OnesCount64(s.words[w])
+	}
+	return n <= 0
+}
+
 // above counts the free cells from `from` on.
 func (s *cellSet) above(from int32) int {
 	if int(from) >= s.size {

@@ -1,6 +1,7 @@
 package kvcache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -34,6 +35,11 @@ var ErrNoSequence = errors.New("kvcache: no sequence id left")
 type Config struct {
 	Cells     int // KV cells of the context
 	Sequences int // sequence ids of the context
+	// Ordered never lets the cells of a sequence stop ascending with the position:
+	// idle runs are evicted and, where the Memory is a Mover, the end of a sequence
+	// is moved. Extend may then be called for a sequence only when what it was
+	// extended by before has been computed or truncated.
+	Ordered bool
 	// CellCost tells what recomputing one token at a depth costs, in any unit;
 	// nil = 1 + depth/2000, the shape measured on CPUs.
 	CellCost func(depth int) float64
@@ -73,6 +79,7 @@ type Stats struct {
 	EvictedTokens  int64
 	EvictedLeaves  int64
 	MergedTokens   int64 // twins found when a sequence went idle
+	MovedTokens    int64 // moved into other cells to keep the order
 	DisorderedSeqs int64 // sequences that lost the ascending order of cells
 }
 
@@ -150,7 +157,8 @@ func (t *Tree) Open(space string, tokens []Token, limit int) (Seq, int, error) {
 // Extend gives cells to tokens that the sequence is about to compute, evicting
 // idle runs when needed, and appends them to cells: one per token, ascending
 // and above the cells of the sequence's earlier tokens as long as there is
-// room. With ErrFull nothing is changed.
+// room. With ErrFull the sequence is what it was. Another error means that it
+// could not be moved and was cut: Len tells where it ends.
 func (t *Tree) Extend(id Seq, tokens []Token, cells []int32) ([]int32, error) {
 	if len(tokens) == 0 {
 		return cells, nil
@@ -158,6 +166,12 @@ func (t *Tree) Extend(id Seq, tokens []Token, cells []int32) ([]int32, error) {
 	s := t.running(id)
 	if t.set.free < len(tokens) && !t.evict(len(tokens)) {
 		return cells, ErrFull
+	}
+	if t.cfg.Ordered {
+		if ok, err := t.makeOrder(s, len(tokens)); err != nil || !ok {
+			t.verify()
+			return cells, cmp.Or(err, ErrFull)
+		}
 	}
 	n := s.node
 	if n.parent == nil || len(n.children) > 0 || len(n.seqs) > 1 {
