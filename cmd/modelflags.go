@@ -15,15 +15,16 @@ import (
 
 // modelFlags are the flags that say which language models to load and how.
 type modelFlags struct {
-	Model        []named       `help:"Language model to keep resident as NAME=PATH; PATH is a GGUF file or a catalogue name. Repeatable, the first is the default; none switches chat off. Default: the model that make fetched." placeholder:"NAME=PATH"`
-	QualityModel string        `help:"Model that \"mode\":\"quality\" means. Default: the default model." placeholder:"NAME"`
-	CtxSize      int           `help:"KV cells shared by all sequences of a model, tokens; 0 fits them to the memory. Too few make long prompts fail, too many cost memory." default:"0" placeholder:"N"`
-	Parallel     int           `help:"Most sequences decoded in one step, 1 … 64. Fewer make requests queue, more slow each stream." default:"8" placeholder:"N"`
-	MaxQueue     int           `help:"Most requests waiting; beyond it 429. Too many let clients wait for answers they no longer want." default:"64" placeholder:"N"`
-	StepBudget   time.Duration `help:"Longest time a step may hold running streams back, 5ms … 10s. Less makes streams smoother and long prompts slower." default:"50ms" placeholder:"D"`
-	GPULayers    int           `name:"gpu-layers" help:"Layers kept in GPU memory, -1 = all." default:"-1" placeholder:"N"`
-	KVType       string        `name:"kv-type" help:"Types of the K and V cache: auto, f16, bf16, q8_0, q4_0, or two as K/V such as q8_0/f16. Smaller types save memory and cost quality." default:"auto" placeholder:"K[/V]"`
-	Threads      int           `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
+	Model         []named       `help:"Language model to keep resident as NAME=PATH; PATH is a GGUF file or a catalogue name. Repeatable, the first is the default; none switches chat off. Default: the model that make fetched." placeholder:"NAME=PATH"`
+	QualityModel  string        `help:"Model that \"mode\":\"quality\" means. Default: the default model." placeholder:"NAME"`
+	CtxSize       int           `help:"KV cells shared by all sequences of a model, tokens; 0 fits them to the memory. Too few make long prompts fail, too many cost memory." default:"0" placeholder:"N"`
+	Parallel      int           `help:"Most sequences decoded in one step, 1 … 64. Fewer make requests queue, more slow each stream." default:"8" placeholder:"N"`
+	MaxQueue      int           `help:"Most requests waiting; beyond it 429. Too many let clients wait for answers they no longer want." default:"64" placeholder:"N"`
+	StepBudget    time.Duration `help:"Longest time a step may hold running streams back, 5ms … 10s. Less makes streams smoother and long prompts slower." default:"50ms" placeholder:"D"`
+	GPULayers     int           `name:"gpu-layers" help:"Layers kept in GPU memory, -1 = all." default:"-1" placeholder:"N"`
+	KVType        string        `name:"kv-type" help:"Types of the K and V cache: auto, f16, bf16, q8_0, q4_0, or two as K/V such as q8_0/f16. Smaller types save memory and cost quality." default:"auto" placeholder:"K[/V]"`
+	Deterministic bool          `help:"Give the same answer to the same request whoever else is served. On a CPU it makes keys q8_0: decoding is no slower, reading long prompts up to a quarter." negatable:""`
+	Threads       int           `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
 }
 
 // check refuses values that make no sense together with the flag's name.
@@ -84,7 +85,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 			byPath[path], err = inference.Load(inference.LoadConfig{
 				Config: inference.Config{
 					Name: spec.Name, Cells: m.CtxSize, Parallel: m.Parallel, MaxQueue: m.MaxQueue,
-					StepBudget: m.StepBudget, Observer: observer, Log: slog.Default(),
+					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Observer: observer, Log: slog.Default(),
 				},
 				Path: path, GPULayers: m.GPULayers, Threads: m.Threads, KVType: m.KVType,
 				Progress: loadProgress(con, spec.Name),

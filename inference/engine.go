@@ -24,8 +24,11 @@ type Config struct {
 	BatchRows int // most rows in a step
 	// StepBudget is the longest time one step may hold running streams back.
 	StepBudget time.Duration
-	Observer   Observer     // nil = nobody
-	Log        *slog.Logger // nil = slog.Default()
+	// Deterministic keeps every sequence's cells in order, so that an answer does
+	// not depend on who else is served; see chooseKV for the rest of it.
+	Deterministic bool
+	Observer      Observer     // nil = nobody
+	Log           *slog.Logger // nil = slog.Default()
 }
 
 // withDefaults fills what is left out.

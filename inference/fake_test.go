@@ -124,13 +124,13 @@ func (c *fakeContext) Step(b *llama.Batch) error {
 	}
 	c.rows += len(b.Tokens)
 	c.most = max(c.most, len(b.Tokens))
-	at := 0
+	if len(b.Cells) != len(b.Tokens) {
+		return fmt.Errorf("%d cells for %d rows", len(b.Cells), len(b.Tokens))
+	}
 	for i, tok := range b.Tokens {
-		for at < len(c.cells) && len(c.cells[at].seqs) > 0 {
-			at++
-		}
-		if at == len(c.cells) {
-			return llama.ErrNoCells
+		at := b.Cells[i]
+		if len(c.cells[at].seqs) > 0 {
+			return fmt.Errorf("row %d: cell %d is in use", i, at)
 		}
 		if got := len(c.read(b.Seq[i])); got != int(b.Pos[i]) {
 			return fmt.Errorf("row %d is at position %d, its sequence holds %d tokens", i, b.Pos[i], got)
@@ -184,6 +184,21 @@ func (c *fakeContext) SeqRemove(seq llama.SeqID, p0, p1 llama.Pos) error {
 		if cell := &c.cells[i]; cell.seqs[seq] && cell.pos >= p0 && (p1 < 0 || cell.pos < p1) {
 			delete(cell.seqs, seq)
 		}
+	}
+	return nil
+}
+
+func (c *fakeContext) SeqMove(seq llama.SeqID, p0 llama.Pos, cells []int32) error {
+	tokens := c.read(seq)
+	if len(tokens)-int(p0) != len(cells) {
+		return fmt.Errorf("moving %d … %d into %d cells", p0, len(tokens), len(cells))
+	}
+	_ = c.SeqRemove(seq, p0, -1) // cannot fail
+	for i, at := range cells {
+		if len(c.cells[at].seqs) > 0 {
+			return fmt.Errorf("cell %d is in use", at)
+		}
+		c.cells[at] = fakeCell{tokens[int(p0)+i], p0 + llama.Pos(i), map[llama.SeqID]bool{seq: true}}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -22,30 +23,10 @@ type LoadConfig struct {
 	Progress func(fraction float32) bool
 }
 
-// KVTypes takes a --kv-type value apart. auto stands for f16 on both sides.
-func KVTypes(s string) (k, v llama.KVType, err error) {
-	if s == "" || s == "auto" {
-		return llama.KVF16, llama.KVF16, nil
-	}
-	ks, vs, split := strings.Cut(s, "/")
-	if !split {
-		vs = ks
-	}
-	for _, t := range []string{ks, vs} {
-		switch llama.KVType(t) {
-		case llama.KVF16, llama.KVBF16, llama.KVQ8, llama.KVQ4:
-		default:
-			return "", "", fmt.Errorf("inference: KV type %q: want auto, f16, bf16, q8_0, q4_0, or two of them as K/V", t)
-		}
-	}
-	return llama.KVType(ks), llama.KVType(vs), nil
-}
-
 // Load reads a model, makes its context, computes every batch shape that
 // matters once, and starts an engine. It blocks for as long as that takes.
 func Load(cfg LoadConfig) (*Engine, error) {
-	k, v, err := KVTypes(cfg.KVType)
-	if err != nil {
+	if _, _, err := KVTypes(cfg.KVType); err != nil {
 		return nil, err
 	}
 	cfg.Config = cfg.withDefaults()
@@ -65,10 +46,11 @@ func Load(cfg LoadConfig) (*Engine, error) {
 	if cfg.Threads <= 0 {
 		cfg.Threads = Cores()
 	}
+	kv := chooseKV(cfg, info, usesGPU(cfg))
 	ctx, err := model.NewContext(llama.ContextParams{
 		Cells: cfg.Cells, Sequences: cfg.Sequences, Batch: cfg.BatchRows, Ubatch: cfg.BatchRows,
 		Outputs: min(cfg.BatchRows, cfg.Parallel*16), Threads: cfg.Threads, ThreadsBatch: cfg.Threads,
-		TypeK: k, TypeV: v, FlashAttn: 1, SWAFull: true, OffloadKV: true,
+		TypeK: kv.k, TypeV: kv.v, FlashAttn: 1, SWAFull: true, OffloadKV: true, Ordered: cfg.Deterministic,
 	})
 	if err != nil {
 		model.Close()
@@ -80,7 +62,14 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		return nil, err
 	}
 	cfg.Log.Info("model resident", "model", cfg.Name, "file", cfg.Path, "description", info.Description,
-		"cells", cfg.Cells, "kv", string(k)+"/"+string(v), "threads", cfg.Threads, "memory", memoryText(ctx.Memory()), "took", time.Since(began).Round(time.Millisecond).String())
+		"cells", cfg.Cells, "kv", kv.String(), "kv_why", kv.why, "threads", cfg.Threads, "memory", memoryText(ctx.Memory()), "took", time.Since(began).Round(time.Millisecond).String())
+	if cfg.Deterministic {
+		level := slog.LevelInfo
+		if !kv.steady {
+			level = slog.LevelWarn
+		}
+		cfg.Log.Log(context.Background(), level, "answers and company", "model", cfg.Name, "independent", kv.steady, "why", kv.steadyWhy)
+	}
 	e := New(model, ctx, cfg.Config)
 	e.owned = model
 	return e, nil
@@ -139,6 +128,7 @@ func warm(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) error {
 		b.Reset()
 		for i := range rows {
 			b.Add(tok, llama.Pos(i), 0)
+			b.Cells = append(b.Cells, int32(i))
 		}
 		if err := ctx.Step(&b); err != nil {
 			return fmt.Errorf("inference: warming up %q with %d rows: %w", cfg.Path, rows, err)

@@ -27,8 +27,13 @@ type scheduler struct {
 
 func (s *scheduler) init(e *Engine) {
 	s.e = e
-	s.tree = kvcache.New(e.ctx, kvcache.Config{Cells: e.cfg.Cells, Sequences: e.cfg.Sequences})
+	s.tree = s.newTree(e)
 	s.cost = newCostModel()
+}
+
+// newTree is the tree of an empty memory.
+func (s *scheduler) newTree(e *Engine) *kvcache.Tree {
+	return kvcache.New(e.ctx, kvcache.Config{Cells: e.cfg.Cells, Sequences: e.cfg.Sequences, Ordered: e.cfg.Deterministic})
 }
 
 // step does one round and tells whether there was anything to do.
@@ -170,32 +175,35 @@ func (s *scheduler) start(t *task) bool {
 }
 
 // plan fills the batch: the newest token of every generating sequence first,
-// then prompt chunks in order of urgency within what the budget leaves.
+// then prompt chunks in order of urgency within what the budget leaves. When a
+// task had to be pushed out it begins anew: that one's rows may be in the batch.
 func (s *scheduler) plan() {
+	for !s.fill() {
+		for _, a := range s.active {
+			s.undo(a)
+		}
+	}
+}
+
+// fill is plan, once; false when a task was pushed out or ended.
+func (s *scheduler) fill() bool {
 	s.batch.Reset()
 	s.attends = 0
 	s.prefill = s.prefill[:0]
 	for _, t := range s.active {
 		t.group, t.rows = -1, 0
 	}
-	for i := 0; i < len(s.active); i++ {
-		t := s.active[i]
+	for _, t := range s.active {
 		if !t.decoding() {
 			s.prefill = append(s.prefill, t)
 			continue
 		}
 		if !s.add(t, 1) {
-			i = -1 // a task was pushed out: the list changed
-			s.batch.Reset()
-			s.attends = 0
-			s.prefill = s.prefill[:0]
-			for _, a := range s.active {
-				s.undo(a)
-			}
+			return false
 		}
 	}
 	if len(s.prefill) == 0 {
-		return
+		return true
 	}
 	now := time.Now()
 	slices.SortStableFunc(s.prefill, func(a, b *task) int {
@@ -215,17 +223,18 @@ func (s *scheduler) plan() {
 		rows := len(s.batch.Tokens)
 		room := min(t.pending(), s.e.cfg.BatchRows-rows)
 		if room <= 0 {
-			return
+			return true
 		}
 		k := s.cost.chunk(rows, s.attends, t.filled, budget, min(least, room), room)
 		if rows > 0 && least == 0 && s.cost.predict(rows+k, s.attends+k*t.filled) > budget {
-			return
+			return true
 		}
 		if !s.add(t, k) {
-			return
+			return false
 		}
 		least = 0
 	}
+	return true
 }
 
 // minChunk is the fewest prompt rows read beside running streams, so that a
@@ -241,14 +250,19 @@ func (s *scheduler) add(t *task, k int) bool {
 	next := t.tokens[t.filled : t.filled+k]
 	cells, err := s.tree.Extend(t.seq, next, s.cells[:0])
 	s.cells = cells[:0]
-	if err != nil {
+	if errors.Is(err, kvcache.ErrFull) {
 		s.makeRoom(t)
+		return false
+	}
+	if err != nil {
+		s.failed(err)
 		return false
 	}
 	first := len(s.batch.Tokens)
 	for i, tok := range next {
 		s.batch.Add(tok, llama.Pos(t.filled+i), t.seq)
 	}
+	s.batch.Cells = append(s.batch.Cells, cells...)
 	t.rows = k
 	s.attends += k*t.filled + k*k/2
 	if t.filled+k == len(t.tokens) {
@@ -331,7 +345,7 @@ func (s *scheduler) restart(err error) {
 	if err := s.e.ctx.Clear(); err != nil {
 		s.e.cfg.Log.Error("clearing the memory", "engine", s.e.cfg.Name, "error", err)
 	}
-	s.tree = kvcache.New(s.e.ctx, kvcache.Config{Cells: s.e.cfg.Cells, Sequences: s.e.cfg.Sequences})
+	s.tree = s.newTree(s.e)
 }
 
 // failAll ends everything, the queue too.

@@ -1,0 +1,147 @@
+package inference
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"repartee/inference/llama"
+)
+
+// realModel is the default model's file; tests with it run on request.
+func realModel(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("REPARTEE_E2E") == "" {
+		t.Skip("set REPARTEE_E2E=1 to run with the real model")
+	}
+	if p := os.Getenv("REPARTEE_TEST_MODEL"); p != "" {
+		return p
+	}
+	dir := os.Getenv("REPARTEE_CACHE")
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir = filepath.Join(cache, "repartee")
+	}
+	return filepath.Join(dir, "models", "SmolLM2-135M-Instruct.Q4_1.gguf")
+}
+
+// steadyRequest is one of 16 prompts, every fourth longer than 512 tokens, and the
+// tail of a conversation whose beginning all share.
+func steadyRequest(t *testing.T, e *Engine, i int, sampled bool) *Request {
+	t.Helper()
+	about := []string{"rivers", "bread", "clocks", "winter", "horses", "maps", "glass", "tea"}[i%8]
+	text := fmt.Sprintf("Tell me something about %s that few people know. Number %d, please.", about, i)
+	if i%4 == 3 {
+		text = strings.Repeat(fmt.Sprintf("A note on %s: in the year %d the town wrote down what it had of %s. ", about, 1700+i, about), 24) + text
+	}
+	prompt, err := e.Tokenize("<|im_start|>system\nYou are brief.<|im_end|>\n<|im_start|>user\n"+text+"<|im_end|>\n<|im_start|>assistant\n", false, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i%4 == 3 && len(prompt) <= 512 {
+		t.Fatalf("prompt %d has %d tokens, this test wants more than 512", i, len(prompt))
+	}
+	r := &Request{Prompt: prompt, MaxTokens: 24, Sampling: llama.SamplingParams{Logprobs: -1, TopP: 1}}
+	if sampled {
+		r.Sampling.Temperature, r.Sampling.TopK, r.Sampling.Seed = 0.8, 40, uint32(100+i)
+	}
+	return r
+}
+
+// TestAnswersDoNotDependOnCompany has 16 greedy and 4 sampled prompts answered
+// alone in a new engine each, and expects the same words from the cache, in the
+// company of eight, on one thread, with other chunks, and from a buffer so small
+// that prefixes are evicted and running sequences pushed out and moved.
+func TestAnswersDoNotDependOnCompany(t *testing.T) {
+	path := realModel(t)
+	const greedy, sampled = 16, 4
+	loadEngine := func(cfg LoadConfig) *Engine {
+		t.Helper()
+		cfg.Path, cfg.Name, cfg.KVType, cfg.Deterministic = path, "steady", "auto", true
+		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		e, err := Load(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	ask := func(e *Engine, i int) (string, Result) {
+		t.Helper()
+		s, err := e.Submit(context.Background(), steadyRequest(t, e, i%greedy, i >= greedy))
+		if err != nil {
+			t.Errorf("Submit(%d) = %v", i, err)
+			return "", Result{}
+		}
+		text, res, err := collect(s)
+		if err != nil {
+			t.Errorf("request %d = %v", i, err)
+		}
+		return text, res
+	}
+	want := make([]string, greedy+sampled)
+	for i := range want {
+		e := loadEngine(LoadConfig{Config: Config{Cells: 2048, Parallel: 1}, Threads: 2})
+		want[i], _ = ask(e, i)
+		e.Close()
+	}
+	same := func(name string, i int, got string) {
+		t.Helper()
+		if got != want[i] {
+			t.Errorf("%s: answer %d = %q, alone it was %q", name, i, got, want[i])
+		}
+	}
+
+	e := loadEngine(LoadConfig{Config: Config{Cells: 16384, Parallel: 8, StepBudget: 20 * time.Millisecond}, Threads: 1})
+	together := func(name string, e *Engine, at int) {
+		t.Helper()
+		var all sync.WaitGroup
+		next := make(chan int, len(want))
+		for i := range want {
+			next <- i
+		}
+		close(next)
+		for range at {
+			all.Go(func() {
+				for i := range next {
+					got, _ := ask(e, i)
+					same(name, i, got)
+				}
+			})
+		}
+		all.Wait()
+	}
+	together("in company on one thread", e, 8)
+	cached := 0
+	for i := range want {
+		got, res := ask(e, i)
+		same("from the cache", i, got)
+		cached += res.CachedTokens
+	}
+	if cached < 16*100 {
+		t.Errorf("only %d prompt tokens came from the cache", cached)
+	}
+	if n := e.Stats().Cache.DisorderedSeqs; n > 0 {
+		t.Errorf("%d sequences out of order", n)
+	}
+	e.Close()
+
+	e = loadEngine(LoadConfig{Config: Config{Cells: 1792, Parallel: 6, BatchRows: 96, StepBudget: 80 * time.Millisecond}, Threads: 2})
+	together("with evictions", e, 6)
+	together("with evictions, again", e, 6)
+	st := e.Stats()
+	if st.Cache.EvictedTokens == 0 || st.Cache.DisorderedSeqs > 0 {
+		t.Errorf("evicted %d tokens, moved %d, %d sequences out of order; want evictions and order", st.Cache.EvictedTokens, st.Cache.MovedTokens, st.Cache.DisorderedSeqs)
+	}
+	t.Logf("evicted %d tokens, moved %d, preempted %d", st.Cache.EvictedTokens, st.Cache.MovedTokens, st.Preempted)
+	e.Close()
+}
