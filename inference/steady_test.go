@@ -61,7 +61,8 @@ func steadyRequest(t *testing.T, e *Engine, i int, sampled bool) *Request {
 // TestAnswersDoNotDependOnCompany has 16 greedy and 4 sampled prompts answered
 // alone in a new engine each, and expects the same words from the cache, in the
 // company of eight, on one thread, with other chunks, and from a buffer so small
-// that prefixes are evicted and running sequences pushed out and moved.
+// that prefixes are evicted and running sequences pushed out and moved. Where the
+// library chooses the cells instead, a dozen of the answers differ.
 func TestAnswersDoNotDependOnCompany(t *testing.T) {
 	path := realModel(t)
 	const greedy, sampled = 16, 4
