@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,7 +40,16 @@ func (c *doctorCmd) Run(ctx context.Context, con *console) error {
 	add("memory", "free", m.FreeBytes > 1<<30, false, fmt.Sprintf("%.1f of %.1f GiB", float64(m.FreeBytes)/(1<<30), float64(m.TotalBytes)/(1<<30)))
 	driver := gpu.Driver()
 	add("gpu", "driver", driver.Loaded, false, driver.Detail)
-	for _, l := range gpu.CUDALibraries() {
+	telemetry := gpu.NewTelemetry()
+	defer telemetry.Close()
+	if err := telemetry.Err(); err != nil {
+		add("gpu", "telemetry", false, false, err.Error())
+	}
+	for i, d := range telemetry.Devices() {
+		s, err := telemetry.Sample(i)
+		add("gpu", d.UUID, err == nil, false, orError(fmt.Sprintf("%s, compute capability %s, %s", d.Name, d.Capability, s.Text()), err))
+	}
+	for _, l := range gpu.CUDALibraries(cudaFolder()) {
 		add("cuda", l.Name, l.Path != "", false, l.Detail())
 	}
 	add("llama.cpp", "version", llama.Version() != "", true, llama.Version())
@@ -64,6 +74,10 @@ func (c *doctorCmd) Run(ctx context.Context, con *console) error {
 	probeVoice(ctx, &checks[len(checks)-1])
 	return report(con, checks, c.JSON)
 }
+
+// cudaFolder is where "make cuda" unpacks the CUDA libraries on machines without
+// a toolkit.
+func cudaFolder() string { return filepath.Join(supply.Dir(), "cuda/13.0/cu13/lib") }
 
 // probeModel reads the default model's tokenizer and metadata.
 func probeModel(c *check) {

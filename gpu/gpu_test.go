@@ -50,12 +50,21 @@ func TestLibrariesAreNamedByPath(t *testing.T) {
 	t.Setenv("LD_LIBRARY_PATH", "")
 	cublas := filepath.Join(root, "usr/local/cuda-13.0/lib64/libcublas.so.13")
 	write(t, cublas, "")
-	for _, l := range librariesIn(cudaDirs(root)) {
+	for _, l := range librariesIn(cudaDirs(root), map[string]string{"libcurand.so.10": "/opt/libcurand.so.10"}) {
 		switch {
 		case l.Name == "libcublas.so.13" && l.Detail() != cublas:
 			t.Fatalf("%s: %s, want %s", l.Name, l.Detail(), cublas)
-		case l.Name != "libcublas.so.13" && !strings.Contains(l.Detail(), "not found in "+filepath.Join(root, "cuda/lib64")):
-			t.Fatalf("%s: %s, want the folders searched", l.Name, l.Detail())
+		case l.Name == "libcurand.so.10" && l.Path != "/opt/libcurand.so.10":
+			t.Fatalf("%s: %s, want the loader's", l.Name, l.Detail())
+		case l.Path == "" && (!strings.Contains(l.Detail(), filepath.Join(root, "cuda/lib64")) || !strings.Contains(l.Detail(), "comes with")):
+			t.Fatalf("%s: %s, want who brings it and the folders searched", l.Name, l.Detail())
 		}
+	}
+}
+
+func TestParseLoaderCache(t *testing.T) {
+	got := parseLoaderCache("2 libs found in cache\n\tlibcuda.so.1 (libc6,x86-64) => /usr/lib/libcuda.so.1\n\tlibcuda.so.1 (libc6) => /usr/lib32/libcuda.so.1\nodd => line\n")
+	if len(got) != 1 || got["libcuda.so.1"] != "/usr/lib/libcuda.so.1" {
+		t.Fatalf("parseLoaderCache = %v, want the first libcuda.so.1 alone", got)
 	}
 }

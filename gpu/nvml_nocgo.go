@@ -1,0 +1,9 @@
+//go:build !cgo
+
+package gpu
+
+// openNVML fails in a build without cgo: nothing can be opened there.
+func openNVML(string) (library, error) { return nil, ErrNoLibrary }
+
+// Preload fails in a build without cgo.
+func Preload(string) error { return ErrNoLibrary }
