@@ -132,22 +132,26 @@ def take(source, target):
 
 def install(part, unpacked, stage, dest):
     """Puts the part's files below stage, under the names they will have below dest."""
-    def find(pattern):
+    def find_all(pattern):
         found = [root / pattern for root in unpacked if (root / pattern).exists()]
         if not found:
             raise Failure(f"part {part.name} lacks {pattern}")
-        return found[0]
+        return found
+
+    def find(pattern):
+        return find_all(pattern)[0]
 
     skip = part.one("skip").split()
     for key in ("file", "tree"):
         for rule in part.all(key):
             source, _, name = (s.strip() for s in rule.partition("->"))
-            path = find(source)
             if key == "tree":
+                # Several packages may hold pieces of one tree: CUDA's do.
                 ignore = (lambda _, names: [n for n in names if any(fnmatch.fnmatch(n, s) for s in skip)])
-                shutil.copytree(path, stage / name if name else stage, symlinks=True, ignore=ignore, dirs_exist_ok=True)
+                for path in find_all(source):
+                    shutil.copytree(path, stage / name if name else stage, symlinks=True, ignore=ignore, dirs_exist_ok=True)
             else:
-                shutil.copy2(path, stage / (name or Path(source).name))
+                shutil.copy2(find(source), stage / (name or Path(source).name))
     for rule in part.all("join"):
         name, _, pieces = (s.strip() for s in rule.partition("="))
         with open(stage / name, "wb") as out:
