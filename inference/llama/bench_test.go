@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -138,4 +139,57 @@ func BenchmarkSampling(b *testing.B) {
 	}
 	f("ours/grammar", SamplingParams{Grammar: g}, false)
 	f("ours/logprobs", SamplingParams{Logprobs: 5}, false)
+}
+
+// BenchmarkKVTypes is what the types of the KV cache cost: steps of 1, 4 and 8
+// sequences that each hold 600 or 1500 cells, and reading 1024 tokens in chunks.
+func BenchmarkKVTypes(b *testing.B) {
+	for _, types := range [][2]KVType{{KVF16, KVF16}, {KVQ8, KVF16}, {KVQ8, KVQ8}} {
+		name := string(types[0]) + "-" + string(types[1])
+		params := ContextParams{Cells: 4096, Sequences: 10, Batch: 512, Outputs: 8, TypeK: types[0], TypeV: types[1]}
+		read := func(b *testing.B, c *Context, seq SeqID, n, chunk int) {
+			b.Helper()
+			var batch Batch
+			for at := 0; at < n; at += chunk {
+				batch.Reset()
+				for i := range min(chunk, n-at) {
+					batch.Add(Token(100+(at+i)%9000), Pos(at+i), seq)
+				}
+				if err := c.Step(&batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		for _, chunk := range []int{16, 64, 512} {
+			b.Run(fmt.Sprintf("%s/read-1024-by-%d", name, chunk), func(b *testing.B) {
+				c := newContext(b, params)
+				for b.Loop() {
+					read(b, c, 0, 1024, chunk)
+					_ = c.SeqRemove(0, 0, -1)
+				}
+			})
+		}
+		for _, cells := range []int{600, 1500} {
+			c := newContext(b, params)
+			read(b, c, 9, cells, 512)
+			for _, rows := range []int{1, 4, 8} {
+				b.Run(fmt.Sprintf("%s/%d-rows-at-%d", name, rows, cells), func(b *testing.B) {
+					var batch Batch
+					for seq := range SeqID(rows) {
+						_ = c.SeqRemove(seq, 0, -1)
+						_ = c.SeqCopy(9, seq, 0, -1)
+					}
+					for b.Loop() {
+						batch.Reset()
+						for seq := range SeqID(rows) {
+							batch.Add(200, c.SeqPosMax(seq)+1, seq)
+						}
+						if err := c.Step(&batch); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		}
+	}
 }

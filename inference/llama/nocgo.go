@@ -113,6 +113,24 @@ func (c *Context) Memory() MemoryUse { return MemoryUse{} }
 // Close does nothing.
 func (c *Context) Close() {}
 
+// Embedder computes embeddings; there are none here.
+type Embedder struct{}
+
+// NewEmbedder returns ErrNotBuilt.
+func (m *Model) NewEmbedder(EmbedderParams) (*Embedder, error) { return nil, ErrNotBuilt }
+
+// Width is 0.
+func (e *Embedder) Width() int { return 0 }
+
+// MaxTokens is 0.
+func (e *Embedder) MaxTokens() int { return 0 }
+
+// Embed returns ErrNotBuilt.
+func (e *Embedder) Embed(dst []float32, _ []Token) ([]float32, error) { return dst, ErrNotBuilt }
+
+// Close does nothing.
+func (e *Embedder) Close() {}
+
 // SetLogger does nothing.
 func SetLogger(l *slog.Logger) { logger.Store(l) }
 

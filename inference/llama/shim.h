@@ -28,6 +28,7 @@ typedef struct rp_model   rp_model;
 typedef struct rp_context rp_context;
 typedef struct rp_sampler rp_sampler;
 typedef struct rp_grammar rp_grammar;
+typedef struct rp_embedder rp_embedder;
 
 // ---- process-wide (any thread) ----
 
@@ -148,6 +149,14 @@ rp_code rp_seq_load(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, const
 // them. After RP_FAILED the sequence ends at p0.
 rp_code rp_seq_move(rp_context * ctx, int32_t seq, int32_t p0, const int32_t * cells, int32_t n, char * msg, size_t cap);
 void    rp_memory(const rp_context * ctx, uint64_t * weights, uint64_t * kv, uint64_t * compute);
+
+// ---- embeddings (one thread at a time) ----
+
+rp_code rp_embedder_new(rp_model * model, int32_t cells, int32_t chunk, int32_t threads, rp_embedder ** out, char * msg, size_t cap);
+void    rp_embedder_free(rp_embedder * e);
+int32_t rp_embedder_width(const rp_embedder * e);
+// out: rp_embedder_width floats, a vector of length 1.
+rp_code rp_embed(rp_embedder * e, const int32_t * tokens, int32_t n, float * out, char * msg, size_t cap);
 
 // ---- sampler (the context's thread once it is in use) ----
 

@@ -21,6 +21,9 @@ type tinyShape struct {
 func (s tinyShape) bytes() []byte {
 	var b gguf.Builder
 	arch := "llama"
+	if s.window > 0 {
+		arch = "gemma3" // five layers of six see a window only
+	}
 	b.String("general.architecture", arch)
 	b.String("general.name", "tiny")
 	key := func(name string) string { return arch + "." + name }
@@ -30,6 +33,10 @@ func (s tinyShape) bytes() []byte {
 	b.Uint32(key("feed_forward_length"), 2*s.width)
 	b.Uint32(key("attention.head_count"), s.heads)
 	b.Float32(key("attention.layer_norm_rms_epsilon"), 1e-5)
+
+	if s.window > 0 {
+		b.Uint32(key("attention.sliding_window"), s.window)
+	}
 
 	tokens, kinds, scores := tinyVocabulary()
 	b.String("tokenizer.ggml.model", "llama")
@@ -60,6 +67,13 @@ func (s tinyShape) bytes() []byte {
 		t("attn_k", noise, w, w)
 		t("attn_v", noise, w, w)
 		t("attn_output", noise, w, w)
+		if s.window > 0 {
+			head := w / int64(s.heads)
+			t("attn_q_norm", one, head)
+			t("attn_k_norm", one, head)
+			t("post_attention_norm", one, w)
+			t("post_ffw_norm", one, w)
+		}
 		t("ffn_norm", one, w)
 		t("ffn_gate", noise, w, 2*w)
 		t("ffn_up", noise, w, 2*w)
