@@ -66,8 +66,8 @@ e2e: build ## the built server against clients nobody here wrote
 	@echo "e2e: OpenAI, Ollama and WebSocket clients, nginx, load, faults"
 	cd e2e && go vet ./... && go test -count=1 -timeout 20m $(E2EFLAGS) ./...
 
-cuda: ## the CUDA flavour: not part of this version
-	@echo "cuda: this version has no CUDA build yet; the CPU build serves on every machine" >&2; exit 1
+cuda: fetch ## build bin/cuda/bin/repartee, which uses a GPU where there is one
+	@echo "cuda: llama.cpp's CUDA backend as a module, processor modules, bin/cuda"; VERSION=$(VERSION) third_party/cuda.sh
 
 clean: ## remove what was built in the tree; the cache stays
 	@echo "clean: bin, native_flags.go"; rm -rf bin inference/llama/native_flags.go

@@ -49,8 +49,13 @@ func (c *doctorCmd) Run(ctx context.Context, con *console) error {
 		s, err := telemetry.Sample(i)
 		add("gpu", d.UUID, err == nil, false, orError(fmt.Sprintf("%s, compute capability %s, %s", d.Name, d.Capability, s.Text()), err))
 	}
-	for _, l := range gpu.CUDALibraries(cudaFolder()) {
+	for _, l := range gpu.CUDALibraries(cudaFolders()...) {
 		add("cuda", l.Name, l.Path != "", false, l.Detail())
+	}
+	choice, err := deviceFlags{Device: "auto"}.choose()
+	add("llama.cpp", "computes on", err == nil, true, orError(choice.Why, err))
+	if llama.Modular {
+		checkModule(add)
 	}
 	add("llama.cpp", "version", llama.Version() != "", true, llama.Version())
 	add("llama.cpp", "system", true, false, llama.SystemInfo())
@@ -75,9 +80,35 @@ func (c *doctorCmd) Run(ctx context.Context, con *console) error {
 	return report(con, checks, c.JSON)
 }
 
-// cudaFolder is where "make cuda" unpacks the CUDA libraries on machines without
+// checkModule says of each library that the CUDA module asks the loader for
+// where it is, or that it is missing.
+func checkModule(add func(area, name string, ok, needed bool, detail string)) {
+	needs, err := gpu.Needs(cudaModule())
+	if err != nil {
+		add("llama.cpp", "CUDA module", false, false, err.Error())
+		return
+	}
+	libs := gpu.CUDALibraries(cudaFolders()...)
+	var missing []string
+	for _, name := range needs {
+		for _, l := range libs {
+			if l.Name == name && l.Path == "" {
+				missing = append(missing, name)
+			}
+		}
+	}
+	detail := cudaModule()
+	if len(missing) > 0 {
+		detail += " lacks " + strings.Join(missing, ", ")
+	}
+	add("llama.cpp", "CUDA module", len(missing) == 0, false, detail)
+}
+
+// cudaFolders are where "make cuda" unpacks the CUDA libraries on machines without
 // a toolkit.
-func cudaFolder() string { return filepath.Join(supply.Dir(), "cuda/13.0/cu13/lib") }
+func cudaFolders() []string {
+	return []string{filepath.Join(supply.Dir(), "cuda/13.0/cu13/lib"), filepath.Join(supply.Dir(), "cuda/13.0/cudnn/lib")}
+}
 
 // probeModel reads the default model's tokenizer and metadata.
 func probeModel(c *check) {

@@ -15,6 +15,7 @@ import (
 
 // modelFlags are the flags that say which language models to load and how.
 type modelFlags struct {
+	deviceFlags
 	Model         []named       `help:"Language model to keep resident as NAME=PATH; PATH is a GGUF file or a catalogue name. Repeatable, the first is the default; none switches chat off. Default: the model that make fetched." placeholder:"NAME=PATH"`
 	QualityModel  string        `help:"Model that \"mode\":\"quality\" means. Default: the default model." placeholder:"NAME"`
 	CtxSize       int           `help:"KV cells shared by all sequences of a model, tokens; 0 fits them to the memory. Too few make long prompts fail, too many cost memory." default:"0" placeholder:"N"`
@@ -54,6 +55,9 @@ func (m *modelFlags) loadModels(con *console) (*inference.Set, error) {
 
 func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*inference.Set, error) {
 	if err := m.check(); err != nil {
+		return nil, err
+	}
+	if _, err := m.choose(); err != nil {
 		return nil, err
 	}
 	models := m.Model

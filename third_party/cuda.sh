@@ -126,3 +126,38 @@ if [ "$want" = llama ] || [ "$want" = all ]; then
     keep "$cache/native/.build-$(basename "$llama")" "$llama" 'lib*.so*' llama-server llama-bench
   fi
 fi
+
+if [ "$want" = own ] || [ "$want" = all ]; then
+  # The shim is the same; what it is linked to is not.
+  third_party/native.sh
+  own=$cache/native/current
+  flags=inference/llama/native_flags_modular.go
+  cat >"$flags.new" <<GO
+//go:build cgo && modular
+
+// Written by "make cuda": the shim over shared libraries, which lie in
+// lib/repartee beside the program's folder.
+
+package llama
+
+/*
+#cgo LDFLAGS: -L$(readlink -f "$own")/lib -L$llama -lrepartee_shim -lllama-common -lllama -lggml -lggml-base -lstdc++ -lm -lpthread -ldl -Wl,-rpath,\$ORIGIN/../lib/repartee -Wl,-rpath-link,$llama
+*/
+import "C"
+
+// runMakeNativeFirst exists when the native part was built.
+const runMakeNativeFirst = true
+GO
+  cmp -s "$flags.new" "$flags" && rm "$flags.new" || mv "$flags.new" "$flags"
+
+  say "bin/cuda"
+  rm -rf bin/cuda.new
+  mkdir -p bin/cuda.new/bin bin/cuda.new/lib/repartee/cuda
+  cp -P "$llama"/lib*.so* bin/cuda.new/lib/repartee/
+  cp "$llama"/llama-server "$llama"/llama-bench bin/cuda.new/lib/repartee/
+  cp "$module/libggml-cuda.so" bin/cuda.new/lib/repartee/cuda/
+  go build -tags=nolibopusfile,modular -ldflags "-X repartee/cmd.Version=${VERSION:-0.1.0-dev}+cuda" -o bin/cuda.new/bin/repartee .
+  install -m 755 "$own/bin/repartee-phonemize" bin/cuda.new/bin/repartee-phonemize
+  rm -rf bin/cuda
+  mv bin/cuda.new bin/cuda
+fi

@@ -64,7 +64,7 @@ ln -sfn "$own" "$cache/native/current"
 flags=inference/llama/native_flags.go
 libs=$(cd "$lib/lib" && for a in *.a; do n=${a#lib}; printf -- '-l%s ' "${n%.a}"; done)
 new=$(cat <<GO
-//go:build cgo
+//go:build cgo && !modular
 
 // Written by "make native": where the native part lies. The folder's name is a
 // hash of everything it was built from, so that Go links anew when it changes.

@@ -9,6 +9,9 @@ import "log/slog"
 
 type nativeModel struct{}
 
+// UseModules returns ErrNotBuilt.
+func UseModules(_, _ string) error { return ErrNotBuilt }
+
 // LoadModel returns ErrNotBuilt.
 func LoadModel(ModelParams) (*Model, error) { return nil, ErrNotBuilt }
 

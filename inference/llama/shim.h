@@ -40,6 +40,9 @@ typedef struct rp_device {
 } rp_device;
 
 void         rp_init(void); // idempotent
+// Loads backends that are modules: the best processor module of dir and, unless
+// empty, the one module at the path extra. Before anything else, once.
+rp_code      rp_modules(const char * dir, const char * extra, char * msg, size_t cap);
 const char * rp_version(void);
 const char * rp_system_info(void);
 int32_t      rp_devices(rp_device * out, int32_t cap); // returns how many there are
