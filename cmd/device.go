@@ -39,15 +39,21 @@ var chosen struct {
 	err    error
 }
 
+// announce chooses and logs it, where there was something to choose.
+func (d deviceFlags) announce() error {
+	choice, err := d.choose()
+	if err == nil && (llama.Modular || gpu.Driver().Loaded) {
+		slog.Info("device", "uses", choice.Why)
+	}
+	return err
+}
+
 // choose decides on a device and loads llama.cpp's backends for it.
 func (d deviceFlags) choose() (gpu.Choice, error) {
 	chosen.Do(func() {
 		telemetry := gpu.NewTelemetry()
 		defer telemetry.Close()
 		chosen.choice, chosen.err = d.decide(telemetry)
-		if chosen.err == nil {
-			slog.Info("device", "uses", chosen.choice.Why)
-		}
 	})
 	return chosen.choice, chosen.err
 }

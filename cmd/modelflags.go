@@ -57,7 +57,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	if _, err := m.choose(); err != nil {
+	if err := m.announce(); err != nil {
 		return nil, err
 	}
 	models := m.Model
