@@ -3,7 +3,6 @@ package inference
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -69,7 +68,7 @@ func TestAnswersDoNotDependOnCompany(t *testing.T) {
 	loadEngine := func(cfg LoadConfig) *Engine {
 		t.Helper()
 		cfg.Path, cfg.Name, cfg.KVType, cfg.Deterministic = path, "steady", "auto", true
-		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		cfg.Log = slog.New(slog.NewTextHandler(complaints{t}, &slog.HandlerOptions{Level: slog.LevelError}))
 		e, err := Load(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -145,4 +144,12 @@ func TestAnswersDoNotDependOnCompany(t *testing.T) {
 	}
 	t.Logf("evicted %d tokens, moved %d, preempted %d", st.Cache.EvictedTokens, st.Cache.MovedTokens, st.Preempted)
 	e.Close()
+}
+
+// complaints is a log whose every line fails the test.
+type complaints struct{ t *testing.T }
+
+func (c complaints) Write(line []byte) (int, error) {
+	c.t.Errorf("log: %s", line)
+	return len(line), nil
 }

@@ -14,7 +14,9 @@ type Mover interface {
 // when running sequences leave no way.
 func (t *Tree) makeOrder(s *sequence, need int) (bool, error) {
 	for !t.set.hasAbove(s.node.lastCell()+1, need) {
-		switch moved, err := t.moveDown(s, need); {
+		// A move copies everything that s alone holds; one that gains a few cells
+		// would have to be made again a few tokens later.
+		switch moved, err := t.moveDown(s, max(need, minGain, s.node.end/8)); {
 		case err != nil:
 			return false, err
 		case moved:
@@ -27,16 +29,23 @@ func (t *Tree) makeOrder(s *sequence, need int) (bool, error) {
 			}
 			continue
 		}
-		if !t.dropDoubles(s.node) {
-			return false, nil
+		if t.dropDoubles(s.node) {
+			continue
+		}
+		if moved, err := t.moveDown(s, need); err != nil || !moved {
+			return false, err
 		}
 	}
 	return true, nil
 }
 
+// minGain is the fewest free cells that a move must bring above a sequence while
+// idle runs could be evicted instead: at one token a step, a second of generating.
+const minGain = 64
+
 // moveDown moves what s alone holds into the lowest cells above those that it
-// shares, if that leaves need cells above the new last one.
-func (t *Tree) moveDown(s *sequence, need int) (bool, error) {
+// shares, if that leaves gain cells above the new last one.
+func (t *Tree) moveDown(s *sequence, gain int) (bool, error) {
 	mover, ok := t.mem.(Mover)
 	if !ok || s.node.parent == nil || s.node.below > 1 {
 		return false, nil
@@ -48,7 +57,7 @@ func (t *Tree) moveDown(s *sequence, need int) (bool, error) {
 	n := s.node.end - top.start()
 	shared := top.parent.lastCell()
 	// The cells of s lie above the shared ones, so they count as free here.
-	if !t.set.hasAbove(shared+1, need) {
+	if !t.set.hasAbove(shared+1, gain) {
 		return false, nil
 	}
 	var chain []*node // from the end upwards

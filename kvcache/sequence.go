@@ -1,6 +1,9 @@
 package kvcache
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // idleAt returns an idle sequence that ends exactly at n, or nil.
 func idleAt(n *node) *sequence {
@@ -178,7 +181,8 @@ func (t *Tree) graft(s *sequence, top, twin *node, k int) error {
 		return fmt.Errorf("kvcache: merging sequence %d: %w", s.id, err)
 	}
 	if err := t.mem.SeqCopy(twin.anySequence().id, s.id, Pos(from), Pos(from+k)); err != nil {
-		return fmt.Errorf("kvcache: merging sequence %d: %w", s.id, err)
+		// What is left has a hole: nobody may go on from it.
+		return errors.Join(fmt.Errorf("kvcache: merging sequence %d: %w", s.id, err), t.forget(s))
 	}
 	if twin.end > from+k {
 		twin = twin.split(from + k - twin.start())

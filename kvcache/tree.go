@@ -18,7 +18,8 @@ type Pos = int32
 type Seq = int32
 
 // Memory is the sequence memory that the tree commands; ranges are [p0, p1),
-// p1 = −1 means to the end. Copying shares cells, it does not move data.
+// p1 = −1 means to the end. Copying shares cells, it does not move data; dst ends
+// at p0, or holds everything but p0 … p1−1.
 type Memory interface {
 	SeqCopy(src, dst Seq, p0, p1 Pos) error
 	SeqRemove(seq Seq, p0, p1 Pos) error

@@ -29,6 +29,16 @@ func newCells(n int) *cells {
 
 func (c *cells) SeqCopy(src, dst Seq, p0, p1 Pos) error {
 	c.calls++
+	before := p0 == 0
+	for i, s := range c.seqs {
+		if s[dst] && c.pos[i] >= p0 && (p1 < 0 || c.pos[i] < p1) {
+			return fmt.Errorf("copying %d … %d over position %d of sequence %d", p0, p1, c.pos[i], dst)
+		}
+		before = before || s[dst] && c.pos[i] == p0-1
+	}
+	if !before {
+		return fmt.Errorf("copying %d … %d into sequence %d leaves a gap before", p0, p1, dst)
+	}
 	for i, s := range c.seqs {
 		if s[src] && c.pos[i] >= p0 && (p1 < 0 || c.pos[i] < p1) {
 			s[dst] = true

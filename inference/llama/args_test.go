@@ -3,6 +3,7 @@ package llama
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -121,6 +122,19 @@ func TestBadSequenceCalls(t *testing.T) {
 	f("SeqCopy over what is there", c.SeqCopy(0, 1, 0, 3))
 	if err := c.SeqCopy(0, 1, 2, 4); err != nil || c.SeqPosMax(1) != 3 {
 		t.Errorf("SeqCopy of the rest = %v, ends at %d, want 3", err, c.SeqPosMax(1))
+	}
+	if err := c.SeqRemove(1, 1, 3); err != nil {
+		t.Fatal(err)
+	}
+	f("SeqCopy over the gap's border", c.SeqCopy(0, 1, 1, 4))
+	f("SeqCopy into half a gap", c.SeqCopy(0, 1, 1, 2))
+	if err := c.SeqCopy(0, 1, 1, 3); err != nil || c.SeqPosMax(1) != 3 {
+		t.Errorf("SeqCopy into a gap = %v, ends at %d, want 3", err, c.SeqPosMax(1))
+	}
+	a, errA := c.SeqCells(nil, 0, 0, -1)
+	b1, errB := c.SeqCells(nil, 1, 0, -1)
+	if errA != nil || errB != nil || !slices.Equal(a, b1) {
+		t.Errorf("after filling the gap the cells are %v, %v, want those of the source, %v, %v", b1, errB, a, errA)
 	}
 	f("SeqRemove(9)", c.SeqRemove(9, 0, -1))
 	f("SeqRemove(-1)", c.SeqRemove(-1, 0, -1))

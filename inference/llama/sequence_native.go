@@ -12,7 +12,8 @@ import (
 
 // SeqCopy lets dst share the cells of src at positions p0 … p1−1; p1 < 0 means
 // to the end. No data is copied. dst must end where the copy begins, so that its
-// positions stay without gaps: as a rule it is empty and p0 is 0. Models with a
+// positions stay without gaps (as a rule it is empty and p0 is 0), or have a gap
+// that the copy fills. Models with a
 // recurrent state can only be copied whole.
 func (c *Context) SeqCopy(src, dst SeqID, p0, p1 Pos) error {
 	return c.use(func() error {

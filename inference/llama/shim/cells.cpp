@@ -44,6 +44,24 @@ bool placed_memory::is_own(int32_t cell, int32_t id, int32_t p0) const {
            cells.pos_get((uint32_t) cell) >= p0;
 }
 
+bool placed_memory::is_gap(int32_t id, int32_t p0, int32_t p1) const {
+    const auto &   cells  = kv->get_cells(0);
+    const uint32_t end    = cells.used_max_p1();
+    bool           before = p0 == 0, behind = false;
+    for (uint32_t i = cells.used_min(); i < end; i++) {
+        if (cells.is_empty(i) || !cells.seq_has(i, id)) {
+            continue;
+        }
+        const int32_t p = cells.pos_get(i);
+        if (p >= p0 && p < p1) {
+            return false;
+        }
+        before = before || p == p0 - 1;
+        behind = behind || p == p1;
+    }
+    return before && behind;
+}
+
 int32_t placed_memory::free_cells() const {
     uint32_t used = kv->get_cells(0).get_used();
     if (swa) {

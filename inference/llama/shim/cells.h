@@ -40,6 +40,8 @@ class placed_memory : public llama_memory_i {
     void    cells_of(int32_t id, int32_t p0, int32_t p1, std::vector<int32_t> & out) const;
     int32_t last_cell(int32_t id) const; // −1 when the sequence is empty
 
+    // A sequence holds nothing of p0 … p1−1 but what comes before and behind.
+    bool    is_gap(int32_t id, int32_t p0, int32_t p1) const;
     int32_t free_cells() const;
     bool    is_own(int32_t cell, int32_t id, int32_t p0) const; // of nobody but id, from position p0 on
     // The caches that hold a sequence: one, or one without and one with a window.

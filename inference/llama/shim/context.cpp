@@ -154,7 +154,7 @@ rp_code rp_seq_copy(rp_context * c, int32_t src, int32_t dst, int32_t p0, int32_
             throw rp::bad_argument("positions " + std::to_string(p0) + " … " + std::to_string(p1) +
                                    " are not in the source, which ends at " + std::to_string(have));
         }
-        if (p0 != end) {
+        if (p0 != end && !(p0 < end && c->placed && c->placed->is_gap(dst, p0, p1))) {
             throw rp::bad_argument("the target ends at position " + std::to_string(end) + ", the copy starts at " +
                                    std::to_string(p0));
         }
