@@ -9,8 +9,8 @@ import "log/slog"
 
 type nativeModel struct{}
 
-// UseModules returns ErrNotBuilt.
-func UseModules(_, _ string) error { return ErrNotBuilt }
+// UseModules does nothing: it is LoadModel that says what is missing.
+func UseModules(_, _ string) error { return nil }
 
 // LoadModel returns ErrNotBuilt.
 func LoadModel(ModelParams) (*Model, error) { return nil, ErrNotBuilt }
