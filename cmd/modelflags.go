@@ -24,7 +24,7 @@ type modelFlags struct {
 	StepBudget    time.Duration `help:"Longest time a step may hold running streams back, 5ms … 10s. Less makes streams smoother and long prompts slower." default:"50ms" placeholder:"D"`
 	GPULayers     int           `name:"gpu-layers" help:"Layers kept in GPU memory, -1 = all." default:"-1" placeholder:"N"`
 	KVType        string        `name:"kv-type" help:"Types of the K and V cache: auto, f16, bf16, q8_0, q4_0, or two as K/V such as q8_0/f16. Smaller types save memory and cost quality." default:"auto" placeholder:"K[/V]"`
-	Deterministic bool          `help:"Give the same answer to the same request whoever else is served. On a CPU it makes keys q8_0: decoding is no slower, reading long prompts up to a quarter." negatable:""`
+	Deterministic bool          `help:"Give the same answer to the same request whoever else is served. On a CPU it makes keys q8_0: decoding is no slower, reading long prompts in large chunks up to a quarter." default:"true" negatable:""`
 	Threads       int           `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
 }
 
