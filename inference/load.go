@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -70,6 +71,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		}
 		cfg.Log.Log(context.Background(), level, "answers and company", "model", cfg.Name, "independent", kv.steady, "why", kv.steadyWhy)
 	}
+	cfg.Embedder = func() (Embedder, error) { return model.NewEmbedder(llama.EmbedderParams{Threads: cfg.Threads}) }
 	e := New(model, ctx, cfg.Config)
 	e.owned = model
 	return e, nil
@@ -122,6 +124,9 @@ func availableMemory() uint64 {
 // warm computes the batch shapes that matter once, so that the first request
 // pays for no allocation and no page fault.
 func warm(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer llama.ReleaseThreads() // the engine computes on a thread of its own
 	tok := max(info.BOS, 0)
 	var b llama.Batch
 	for _, rows := range []int{1, 2, cfg.Parallel, 32, min(cfg.BatchRows, 128)} {

@@ -9,6 +9,9 @@ import "log/slog"
 
 type nativeModel struct{}
 
+// ReleaseThreads does nothing: nothing computes.
+func ReleaseThreads() {}
+
 // UseModules does nothing: it is LoadModel that says what is missing.
 func UseModules(_, _ string) error { return nil }
 
@@ -55,6 +58,9 @@ func (s *Sampler) Close() {}
 
 // Context is a KV cache over a model; there are none here.
 type Context struct{}
+
+// Rest does nothing.
+func (c *Context) Rest() {}
 
 // NewContext returns ErrNotBuilt.
 func (m *Model) NewContext(ContextParams) (*Context, error) { return nil, ErrNotBuilt }

@@ -47,6 +47,8 @@ const char * rp_version(void);
 const char * rp_system_info(void);
 int32_t      rp_devices(rp_device * out, int32_t cap); // returns how many there are
 void         rp_free(void * p);
+// Ends the helper threads that computing on the calling thread has started.
+void         rp_threads_release(void);
 
 // Log lines wait in a bounded queue until they are taken. Levels: 1 debug,
 // 2 info, 3 warning, 4 error. rp_log_level drops lines below a level.
