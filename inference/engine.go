@@ -27,8 +27,10 @@ type Config struct {
 	// Deterministic keeps every sequence's cells in order, so that an answer does
 	// not depend on who else is served; see chooseKV for the rest of it.
 	Deterministic bool
-	Observer      Observer     // nil = nobody
-	Log           *slog.Logger // nil = slog.Default()
+	// Embedder makes what Embed computes with; nil = Embed is refused.
+	Embedder func() (Embedder, error)
+	Observer Observer     // nil = nobody
+	Log      *slog.Logger // nil = slog.Default()
 }
 
 // withDefaults fills what is left out.
@@ -60,13 +62,14 @@ func (c Config) withDefaults() Config {
 // Engine is one resident model and its scheduler. All methods may be called
 // from any goroutine.
 type Engine struct {
-	cfg      Config
-	model    Model
-	ctx      Context
-	info     llama.ModelInfo
-	text     *tokenizer
-	grammars *grammars
-	owned    interface{ Close() } // closed behind the context; nil = the caller's
+	cfg       Config
+	model     Model
+	ctx       Context
+	info      llama.ModelInfo
+	text      *tokenizer
+	grammars  *grammars
+	embedding *embedding
+	owned     interface{ Close() } // closed behind the context; nil = the caller's
 
 	mu      sync.Mutex
 	waiting []*task // submitted, not admitted; bounded by MaxQueue+Parallel
@@ -87,10 +90,11 @@ type Engine struct {
 func New(model Model, ctx Context, cfg Config) *Engine {
 	cfg = cfg.withDefaults()
 	e := &Engine{
-		cfg: cfg, model: model, ctx: ctx, info: model.Info(), text: newTokenizer(model), grammars: newGrammars(model),
+		cfg: cfg, model: model, ctx: ctx, info: model.Info(), text: newTokenizer(model), grammars: newGrammars(model), embedding: newEmbedding(cfg),
 		wakeup: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	e.sched.init(e)
+	resident.Add(1)
 	go e.run()
 	return e
 }
@@ -245,8 +249,11 @@ func (e *Engine) Close() {
 		e.ctx.Abort()
 	}
 	<-e.ended
-	if first && e.owned != nil {
-		e.owned.Close()
+	if first {
+		e.embedding.close()
+		if e.owned != nil {
+			e.owned.Close()
+		}
 	}
 }
 
@@ -255,6 +262,7 @@ func (e *Engine) Close() {
 func (e *Engine) run() {
 	runtime.LockOSThread()
 	defer close(e.ended)
+	defer resident.Add(-1)
 	defer e.ctx.Close()
 	for !e.loop() {
 	}
@@ -277,6 +285,9 @@ func (e *Engine) loop() (stopped bool) {
 		}
 		if e.sched.step() {
 			continue
+		}
+		if resident.Load() > 1 {
+			rest(e.ctx)
 		}
 		select {
 		case <-e.quit:

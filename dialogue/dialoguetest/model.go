@@ -95,7 +95,7 @@ func (m *Model) Info() llama.ModelInfo {
 	}
 	return llama.ModelInfo{
 		Name: "fake", Architecture: "fake", Description: "fake 1M F0", FileType: "F0", VocabSize: vocabulary, ContextTrain: size,
-		Parameters: 1 << 20, SizeBytes: 1 << 20, BOS: -1, EOS: 0, EOG: []inference.Token{0}, ChatTemplate: "fake with tools",
+		Parameters: 1 << 20, SizeBytes: 1 << 20, BOS: -1, EOS: 0, EOG: []inference.Token{0}, ChatTemplate: "fake with tools", Embedding: embedWidth,
 	}
 }
 

@@ -19,7 +19,7 @@ type Option func(*Model, *Context, *inference.Config)
 func New(names []string, options ...Option) *Set {
 	m := &Model{}
 	c := newContext(m)
-	cfg := inference.Config{Name: "fake", Cells: 1 << 16}
+	cfg := inference.Config{Name: "fake", Cells: 1 << 16, Embedder: func() (inference.Embedder, error) { return Embedder{}, nil }}
 	if len(names) > 0 {
 		cfg.Name = names[0]
 	}

@@ -62,3 +62,13 @@ test("speech is audio", async () => {
   assert.ok(bytes.length > 4000, `${bytes.length} bytes`);
   assert.ok((bytes[0] === 0xff && (bytes[1] & 0xe0) === 0xe0) || String.fromCharCode(...bytes.slice(0, 3)) === "ID3", "not an MP3");
 });
+
+test("embeddings, as base64 and as numbers", async () => {
+  const fields = { model: "smollm2:135m", input: ["Hello.", "Goodbye."] };
+  const decoded = await client.embeddings.create(fields); // the library asks for base64
+  const plain = await client.embeddings.create({ ...fields, encoding_format: "float" });
+  assert.equal(decoded.data.length, 2);
+  for (let i = 0; i < 576; i++) {
+    assert.ok(Math.abs(decoded.data[1].embedding[i] - plain.data[1].embedding[i]) < 1e-6, `number ${i}`);
+  }
+});

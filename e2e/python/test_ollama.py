@@ -13,6 +13,12 @@ class Ollama(unittest.TestCase):
     def setUp(self):
         self.client = ollama.Client(host=os.environ["REPARTEE_URL"])
 
+    def test_embed(self):
+        r = self.client.embed(model=MODEL, input=["Hello.", "Goodbye."])
+        self.assertEqual([len(v) for v in r.embeddings], [576, 576])
+        self.assertGreater(r.prompt_eval_count, 2)
+        self.assertEqual(len(self.client.embed(model=MODEL, input="Hello.", dimensions=16).embeddings[0]), 16)
+
     def test_chat(self):
         messages = [{"role": "user", "content": "Name three colours."}]
         plain = self.client.chat(model=MODEL, messages=messages, options=OPTIONS)

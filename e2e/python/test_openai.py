@@ -181,5 +181,26 @@ class Chat(unittest.TestCase):
             self.client.audio.speech.create(model="tts-1", voice="nova", input="...")
 
 
+class Embeddings(unittest.TestCase):
+    def setUp(self):
+        self.client = OpenAI(base_url=URL + "/v1", api_key="none", max_retries=0)
+        self.addCleanup(self.client.close)
+
+    def test_base64_equals_float(self):
+        # Without encoding_format the library asks for base64 and decodes it.
+        decoded = self.client.embeddings.create(model=MODEL, input=["Hello.", "Goodbye."])
+        plain = self.client.embeddings.create(model=MODEL, input=["Hello.", "Goodbye."], encoding_format="float")
+        for a, b in zip(decoded.data, plain.data, strict=True):
+            self.assertLess(max(abs(x - y) for x, y in zip(a.embedding, b.embedding, strict=True)), 1e-7)
+        self.assertEqual(len(plain.data[0].embedding), 576)
+        self.assertGreater(plain.usage.prompt_tokens, 2)
+
+    def test_wrong_fields(self):
+        for field, value in {"input": {"a": 1}, "dimensions": 4096, "encoding_format": "hex"}.items():
+            with self.subTest(field), self.assertRaises(openai.BadRequestError) as caught:
+                self.client.embeddings.create(**{"model": MODEL, "input": "x", "encoding_format": "float", field: value})
+            self.assertEqual(caught.exception.param, field)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -76,6 +76,8 @@ func From(err error) *Error {
 		return NotFound("voice_not_found", "voice", voice.Error())
 	case errors.As(err, &busy):
 		return &Error{Status: 429, Type: "rate_limit_error", Code: "rate_limit_exceeded", Msg: busy.Error(), RetryAfter: busy.RetryAfter}
+	case errors.Is(err, llama.ErrUnsupported):
+		return Bad("model", "%s", err.Error())
 	case errors.Is(err, llama.ErrArgument), errors.Is(err, llama.ErrGrammar), errors.Is(err, llama.ErrSchema), errors.Is(err, inference.ErrEmptyPrompt):
 		return Bad("", "%s", err.Error())
 	case errors.Is(err, inference.ErrClosed), errors.Is(err, tts.ErrClosed), errors.Is(err, ErrStopped):
