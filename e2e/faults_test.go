@@ -58,7 +58,7 @@ func TestLeavingFreesTheSlot(t *testing.T) {
 
 func TestSigtermFinishesTheStream(t *testing.T) {
 	s := own(t, "--voice", "none")
-	res, err := http.Post(s.url+"/chat", "application/json", strings.NewReader(`{"message":"Tell a story.","max_tokens":120,"stream":true,"temperature":0}`))
+	res, err := http.Post(s.url+"/chat", "application/json", strings.NewReader(`{"message":"Tell a story.","max_tokens":400,"ignore_eos":true,"stream":true,"temperature":0}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,10 +70,17 @@ func TestSigtermFinishesTheStream(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a 503 while draining", func() bool {
-		status, _, h := s.post(t, "/chat", `{"message":"x"}`)
-		return status == 503 && h.Get("Retry-After") != ""
+	until(t, "not ready while draining", func() bool { // before that a chat would still be answered
+		res, err := http.Get(s.url + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res.StatusCode == 503
 	})
+	if status, body, h := s.post(t, "/chat", `{"message":"x"}`); status != 503 || h.Get("Retry-After") == "" {
+		t.Fatalf("POST /chat while draining = %d %s, Retry-After %q, want 503 with one", status, body, h.Get("Retry-After"))
+	}
 	rest, err := io.ReadAll(r)
 	if err != nil || !strings.Contains(string(rest), `"done":true`) || !strings.HasSuffix(string(rest), "data: [DONE]\n\n") {
 		t.Fatalf("the stream ended with %.200q, %v; want it whole", rest, err)
