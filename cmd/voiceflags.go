@@ -34,7 +34,8 @@ func (v *voiceFlags) loadVoices(busy func(bool)) (*tts.Service, error) {
 		if err != nil {
 			return nil, fmt.Errorf("voice %s: %w", spec.Name, err)
 		}
-		cfg.Voices = append(cfg.Voices, tts.VoiceSpec{Name: spec.Name, Path: path})
+		entry, _ := catalog.ByFile(path) // a file of one's own says its licence itself, or not
+		cfg.Voices = append(cfg.Voices, tts.VoiceSpec{Name: spec.Name, Path: path, Licence: entry.Licence})
 	}
 	for _, part := range []struct {
 		part supply.Part

@@ -88,14 +88,20 @@ type Engine struct {
 // New starts an engine over a loaded model and an empty context, which it owns
 // from now on and closes at its end; the model stays the caller's.
 func New(model Model, ctx Context, cfg Config) *Engine {
+	e := newEngine(model, ctx, cfg)
+	resident.Add(1)
+	go e.run()
+	return e
+}
+
+// newEngine is an engine whose loop does not run.
+func newEngine(model Model, ctx Context, cfg Config) *Engine {
 	cfg = cfg.withDefaults()
 	e := &Engine{
 		cfg: cfg, model: model, ctx: ctx, info: model.Info(), text: newTokenizer(model), grammars: newGrammars(model), embedding: newEmbedding(cfg),
 		wakeup: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	e.sched.init(e)
-	resident.Add(1)
-	go e.run()
 	return e
 }
 

@@ -2,6 +2,7 @@ package inference
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -121,15 +122,26 @@ func availableMemory() uint64 {
 	return 0
 }
 
+// smallModel is below how many parameters a model is warmed up on one thread: it
+// is done soon, and threads that wait for each other would be slow while voices
+// load on the same processors.
+const smallModel = 500_000_000
+
 // warm computes the batch shapes that matter once, so that the first request
 // pays for no allocation and no page fault.
-func warm(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) error {
+func warm(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer llama.ReleaseThreads() // the engine computes on a thread of its own
+	if info.Parameters < smallModel {
+		if err := ctx.SetThreads(1, 1); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, ctx.SetThreads(cfg.Threads, cfg.Threads)) }()
+	}
 	tok := max(info.BOS, 0)
 	var b llama.Batch
-	for _, rows := range []int{1, 2, cfg.Parallel, 32, min(cfg.BatchRows, 128)} {
+	for _, rows := range []int{1, 2, cfg.Parallel, min(cfg.BatchRows, 32)} {
 		b.Reset()
 		for i := range rows {
 			b.Add(tok, llama.Pos(i), 0)

@@ -103,9 +103,13 @@ func language(code, espeak string) string {
 	return lang + "-" + region
 }
 
-// cardLicence looks for a licence line in the model card beside a voice.
+// cardLicence looks for a licence line in the model card beside a voice, which is
+// called as the voice is or has no name of its own.
 func cardLicence(path string) string {
-	b, err := readBounded(filepath.Join(filepath.Dir(path), "MODEL_CARD"))
+	b, err := readBounded(strings.TrimSuffix(path, ".onnx") + ".MODEL_CARD")
+	if err != nil {
+		b, err = readBounded(filepath.Join(filepath.Dir(path), "MODEL_CARD"))
+	}
 	if err != nil {
 		return ""
 	}
