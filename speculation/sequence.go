@@ -1,0 +1,90 @@
+package speculation
+
+// Sequence guesses for one request.
+type Sequence struct {
+	space      string
+	own        Index
+	prediction []Token
+	predicted  Index
+	cursor     int // in prediction: what should come next
+	run        int // how many tokens before the cursor were as predicted
+	seen       int // tokens of the request that the cursor has followed
+	rates      *Rates
+
+	// The guess that was proposed last.
+	source Source
+	length int
+}
+
+// NewSequence starts a request's guesses: its namespace, prompt and the client's
+// prediction of the answer, which may be empty. rates are those of all requests
+// like it. It indexes the prompt and may run on any goroutine.
+func NewSequence(space string, prompt, prediction []Token, rates *Rates) *Sequence {
+	s := &Sequence{space: space, prediction: prediction, rates: NewRates(rates), seen: len(prompt)}
+	s.own.Add(prompt)
+	s.predicted.Add(prediction)
+	return s
+}
+
+// Propose appends up to most guesses of what follows text, the request's tokens
+// so far, to dst. library may be nil.
+func (s *Sequence) Propose(dst, text []Token, most int, library *Library) []Token {
+	s.own.Add(text)
+	s.follow(text)
+	from := len(dst)
+	if s.cursor < len(s.prediction) && s.run > 0 {
+		s.source, s.length = Prediction, s.run
+		if dst = follow(dst, s.prediction, s.cursor, most, false); len(dst) > from {
+			return dst
+		}
+	}
+	next, length := s.own.Find(text, text)
+	s.source, s.length = Own, length
+	where, loop := text, true
+	if library != nil {
+		if shared, at, n := library.Find(s.space, text[max(0, len(text)-maxMatch):]); n > length {
+			s.source, s.length = Shared, n
+			where, next, loop = shared, at, false
+		}
+	}
+	if s.length == 0 {
+		return dst
+	}
+	return follow(dst, where, next, most, loop)
+}
+
+// follow moves the cursor through the prediction as the answer grows; where the
+// answer left it, the cursor waits for a place where both agree again.
+func (s *Sequence) follow(text []Token) {
+	if len(s.prediction) == 0 {
+		return
+	}
+	for ; s.seen < len(text); s.seen++ {
+		if s.cursor < len(s.prediction) && s.prediction[s.cursor] == text[s.seen] {
+			s.cursor++
+			s.run++
+			continue
+		}
+		s.run = 0
+		if next, n := s.predicted.Find(s.prediction, text[:s.seen+1]); n > 0 {
+			s.cursor, s.run = next, n
+		}
+	}
+}
+
+// Depth returns how many of n proposed guesses to verify: see the function. cost
+// includes what other sequences have planned already.
+func (s *Sequence) Depth(n, streams int, cost func(k int) float64) int {
+	k := Depth(n, streams, func(i int) float64 { return s.rates.At(s.source, s.length, i) }, cost)
+	if k == 0 && n > 0 && s.rates.probe(s.source, s.length) {
+		return 1
+	}
+	return k
+}
+
+// Learn takes in how many of the verified guesses were right, and returns where
+// they came from.
+func (s *Sequence) Learn(drafted, accepted int) Source {
+	s.rates.Learn(s.source, s.length, drafted, accepted)
+	return s.source
+}
