@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 )
 
@@ -98,22 +99,33 @@ func runDeterminism(ctx context.Context, e *Env) error {
 // task is a piece of work for speculation.
 type task struct{ name, prompt string }
 
-const passage = `The harbour of Port Elen was built in 1874 by the engineer Thomas Alder. It has two stone piers, each 310 metres long,
-and a lighthouse with a white and red tower. Every morning at six o'clock the fishing boats leave the harbour and sail to the north.
-In the evening they come back with herring, cod and mackerel. The market hall opens at seven and closes at noon. Visitors can climb the
-92 steps of the lighthouse from April to October. The museum beside it shows old maps, lamps and the first engine of the harbour railway.`
-
-const listing = `[{"id":1,"name":"Ada","city":"London","active":true},{"id":2,"name":"Bo","city":"Oslo","active":false},{"id":3,"name":"Cem","city":"Izmir","active":true},{"id":4,"name":"Dana","city":"Prague","active":true}]`
-
-var tasks = []task{
-	{"copy", "Repeat the following text word for word, and nothing else:\n\n" + passage},
-	{"json", "Continue this JSON list in the same form with ten more people, and write nothing else:\n" + listing},
-	{"story", hotPrompt},
+// tasks are made anew for every round: a server that remembers its answers must
+// not find the same question again.
+func tasks(rng *rand.Rand) []task {
+	passage := LongText(rng)
+	listing := make([]string, 4)
+	for i := range listing {
+		listing[i] = fmt.Sprintf(`{"id":%d,"name":%q,"city":%q,"active":%t}`, i+1, part(rng, names), part(rng, cities), rng.IntN(2) == 0)
+	}
+	record := fmt.Sprintf("{\"name\": %q, \"town\": %q, \"note\": %q}", part(rng, names), part(rng, cities), ShortText(rng))
+	return []task{
+		{"copy", "Repeat the following text word for word, and nothing else:\n\n" + passage},
+		{"edit", fmt.Sprintf("Repeat the following text, but write %q in the place of %q, and nothing else:\n\n%s", part(rng, cities), "harbour", passage)},
+		{"json", "Continue this JSON list in the same form with ten more people, and write nothing else:\n[" + strings.Join(listing, ",") + "]"},
+		{"extract", "Copy the sentences of this text one by one, each on a line of its own with a number in front:\n\n" + passage + "\n\nThe record is " + record},
+		{"story", "Tell a short story in which " + clause(rng) + " " + part(rng, times) + "."},
+		{"question", "Explain in plain words why " + clause(rng) + ", and what that means for the people of " + part(rng, cities) + "."},
+	}
 }
+
+var (
+	names  = strings.Split("Ada,Bo,Cem,Dana,Eli,Fay,Gus,Hana,Ivo,June,Kai,Lena,Milo,Nora,Otto,Pia", ",")
+	cities = strings.Split("London,Oslo,Izmir,Prague,Lisbon,Riga,Turin,Ghent,Malmo,Porto,Split,Bern", ",")
+)
 
 // runSpeculation runs each task on all clients.
 func runSpeculation(ctx context.Context, e *Env) error {
-	for _, t := range tasks {
+	for _, t := range tasks(Rand(e.Seed, 0, e.Index, "tasks")) {
 		label := "@" + t.name
 		crowd(e.Clients, func(client int) {
 			res, err := e.Chat(ctx, e.Target, ChatRequest{
@@ -124,7 +136,7 @@ func runSpeculation(ctx context.Context, e *Env) error {
 			}
 			e.addGeneration(res, label)
 			if client == 0 && e.Temperature == 0 {
-				e.Text(t.name, res.Text)
+				e.Text(fmt.Sprintf("%s/%02d", t.name, e.Index), res.Text)
 			}
 		})
 	}
@@ -149,15 +161,16 @@ func (e *Env) addGeneration(res ChatResult, label string) {
 
 // runPrediction gives the answer to be expected along, or another one.
 func runPrediction(ctx context.Context, e *Env) error {
+	prompt := tasks(Rand(e.Seed, 0, e.Index, "tasks"))[0].prompt
 	ask := func(label, prediction string) (string, error) {
-		q := ChatRequest{Messages: User(tasks[0].prompt), MaxTokens: e.Tokens}
+		q := ChatRequest{Messages: User(prompt), MaxTokens: e.Tokens}
 		if prediction != "" {
 			q.Extra = map[string]any{"prediction": map[string]any{"type": "content", "content": prediction}}
 		}
 		res, err := e.Chat(ctx, e.Target, q)
 		if err == nil {
 			e.addGeneration(res, "@"+label)
-			e.Text(label, res.Text)
+			e.Text(fmt.Sprintf("%s/%02d", label, e.Index), res.Text)
 		}
 		return res.Text, err
 	}

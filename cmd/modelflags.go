@@ -25,6 +25,7 @@ type modelFlags struct {
 	GPULayers     int           `name:"gpu-layers" help:"Layers kept in GPU memory, -1 = all." default:"-1" placeholder:"N"`
 	KVType        string        `name:"kv-type" help:"Types of the K and V cache: auto, f16, bf16, q8_0, q4_0, or two as K/V such as q8_0/f16. Smaller types save memory and cost quality." default:"auto" placeholder:"K[/V]"`
 	Deterministic bool          `help:"Give the same answer to the same request whoever else is served. On a CPU it makes keys q8_0: decoding is no slower, reading long prompts in large chunks up to a quarter." default:"true" negatable:""`
+	Speculate     string        `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before) or off. Answers stay the same." enum:"auto,ngram,off" default:"auto" placeholder:"MODE"`
 	Threads       int           `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
 }
 
@@ -46,6 +47,13 @@ func (m *modelFlags) check() error {
 		return usagef("--kv-type %q: want auto, f16, bf16, q8_0, q4_0, or two of them as K/V", m.KVType)
 	}
 	return nil
+}
+
+func (m *modelFlags) speculation() inference.Speculation {
+	if m.Speculate == "off" {
+		return inference.SpeculateOff
+	}
+	return inference.SpeculateAuto
 }
 
 // loadModels makes every named model resident; a file named twice is loaded once.
@@ -89,7 +97,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 			byPath[path], err = inference.Load(inference.LoadConfig{
 				Config: inference.Config{
 					Name: spec.Name, Cells: m.CtxSize, Parallel: m.Parallel, MaxQueue: m.MaxQueue,
-					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Observer: observer, Log: slog.Default(),
+					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Speculate: m.speculation(), Observer: observer, Log: slog.Default(),
 				},
 				Path: path, GPULayers: m.GPULayers, Threads: m.Threads, KVType: m.KVType,
 				Progress: loadProgress(con, spec.Name),

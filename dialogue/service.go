@@ -68,6 +68,8 @@ type Turn struct {
 	Timeout    time.Duration
 	IgnoreEOG  bool
 	Prediction string
+	Speculate  inference.Speculation
+	DraftMax   int // most guessed tokens a step, 0 = the engine's choice
 
 	DisableThinking bool
 }
@@ -140,7 +142,7 @@ func (s *Service) Start(ctx context.Context, t Turn) (*Run, error) {
 	run := &Run{service: s, engine: engine, model: name, turn: t}
 	req := &inference.Request{
 		ID: t.RequestID, MaxTokens: t.MaxTokens, Stop: t.Stop, Priority: t.Priority, Namespace: t.Namespace,
-		Sampling: t.Sampling.over(s.defaults[name]).params(),
+		Sampling: t.Sampling.over(s.defaults[name]).params(), Speculate: t.Speculate, DraftMax: t.DraftMax,
 	}
 	req.Sampling.IgnoreEOG = t.IgnoreEOG
 	if t.Timeout > 0 {

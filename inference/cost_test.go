@@ -24,10 +24,10 @@ func TestCostModelLearnsAMachine(t *testing.T) {
 			if i%50 == 49 {
 				took *= 10 // a neighbour woke up
 			}
-			c.learn(rows, attended, took)
+			c.learn(stepLoad{rows, attended, 1 + i%3}, took)
 		}
 		for _, rows := range []int{1, 8, 32} {
-			got, want := c.predict(rows, rows*500), machine(rows, rows*500)
+			got, want := c.predict(stepLoad{rows, rows * 500, 1}), machine(rows, rows*500)
 			if got < want*7/10 || got > want*14/10 {
 				t.Fatalf("predict(%d rows at 500 cells) = %v after 300 steps, want about %v", rows, got, want)
 			}
@@ -42,8 +42,9 @@ func TestChunkFitsTheBudget(t *testing.T) {
 		depth, most := rapid.IntRange(0, 4000).Draw(t, "depth"), rapid.IntRange(1, 512).Draw(t, "most")
 		least := rapid.IntRange(0, most).Draw(t, "least")
 		budget := time.Duration(rapid.IntRange(0, 500).Draw(t, "budget")) * time.Millisecond
-		at := func(k int) time.Duration { return c.predict(rows+k, attended+k*depth+k*k/2) }
-		k := c.chunk(rows, attended, depth, budget, least, most)
+		beside := stepLoad{rows, attended, rows}
+		at := func(k int) time.Duration { return c.predict(beside.with(k, depth)) }
+		k := c.chunk(beside, depth, budget, least, most)
 		if k < least || k > most {
 			t.Fatalf("chunk = %d, want between %d and %d", k, least, most)
 		}

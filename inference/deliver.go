@@ -13,13 +13,12 @@ func (s *scheduler) deliver(now time.Time) {
 		if t.rows == 0 {
 			continue
 		}
-		t.filled += t.rows
+		t.filled += t.rows - len(t.draft)
 		if t.group < 0 {
 			continue
 		}
 		g := &s.batch.Groups[t.group]
-		if g.Err != nil {
-			s.end(t, FinishError, g.Err)
+		if !s.verified(t, g) {
 			continue
 		}
 		for k := range g.Accepted {
@@ -105,6 +104,7 @@ func (s *scheduler) end(t *task, why FinishReason, err error) {
 			t.stream.put(rest, nil)
 		}
 	}
+	s.guess.keep(t, why)
 	now := time.Now()
 	r := t.result
 	r.Finish, r.PromptTokens, r.CachedTokens, r.CompletionTokens = why, len(t.req.Prompt), t.cached, t.generated

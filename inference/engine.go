@@ -27,6 +27,9 @@ type Config struct {
 	// Deterministic keeps every sequence's cells in order, so that an answer does
 	// not depend on who else is served; see chooseKV for the rest of it.
 	Deterministic bool
+	// Speculate is SpeculateOff, or anything else for guesses wherever they pay.
+	Speculate Speculation
+	force     func(proposed int) int // tests choose the guesses' depth
 	// Embedder makes what Embed computes with; nil = Embed is refused.
 	Embedder func() (Embedder, error)
 	Observer Observer     // nil = nobody
@@ -163,6 +166,9 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 		e.cfg.Observer.Rejected(e.cfg.Name, "context_length")
 		return nil, &PromptTooLongError{Prompt: len(r.Prompt), Context: size}
 	}
+	if r.Speculate == SpeculateDraft {
+		return nil, fmt.Errorf("inference: %w: model %q has no draft model", llama.ErrArgument, e.cfg.Name)
+	}
 	for _, t := range r.Prompt {
 		if t < 0 || int(t) >= e.info.VocabSize {
 			return nil, fmt.Errorf("inference: prompt token %d: %w, the vocabulary has %d tokens", t, llama.ErrArgument, e.info.VocabSize)
@@ -179,6 +185,7 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 	}
 	t.tokens = make([]Token, len(r.Prompt), min(t.limit, len(r.Prompt)+512)+1)
 	copy(t.tokens, r.Prompt)
+	e.sched.guess.start(t)
 	if sampler != nil {
 		err = sampler.Accept(r.Prompt...)
 	}
@@ -309,6 +316,7 @@ type Stats struct {
 	Cache            kvcache.Stats
 	Steps, Rows      int64
 	Preempted        int64
+	Speculation      SpeculationStats
 }
 
 type statsBox struct {

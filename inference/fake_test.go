@@ -16,6 +16,7 @@ import (
 type fakeModel struct {
 	vocab int
 	eog   bool // token 0 may be generated
+	copy  int  // > 0: most tokens repeat the one so many before
 }
 
 func (m *fakeModel) Info() llama.ModelInfo {
@@ -58,6 +59,9 @@ func (m *fakeModel) next(attended []Token) Token {
 		h.Write(b[:])
 	}
 	v := h.Sum64()
+	if m.copy > 0 && len(attended) >= m.copy && v%7 != 0 {
+		return attended[len(attended)-m.copy]
+	}
 	if m.eog && v%97 == 0 {
 		return 0
 	}

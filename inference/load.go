@@ -51,7 +51,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 	kv := chooseKV(cfg, info, usesGPU(cfg))
 	ctx, err := model.NewContext(llama.ContextParams{
 		Cells: cfg.Cells, Sequences: cfg.Sequences, Batch: cfg.BatchRows, Ubatch: cfg.BatchRows,
-		Outputs: min(cfg.BatchRows, cfg.Parallel*16), Threads: cfg.Threads, ThreadsBatch: cfg.Threads,
+		Outputs: outputRows(cfg.Config), Threads: cfg.Threads, ThreadsBatch: cfg.Threads,
 		TypeK: kv.k, TypeV: kv.v, FlashAttn: 1, SWAFull: true, OffloadKV: true, Ordered: cfg.Deterministic,
 	})
 	if err != nil {

@@ -17,8 +17,9 @@ type scheduler struct {
 	active  []*task // admitted: prefilling or decoding
 	prefill []*task // scratch: active tasks that still read their prompt
 	batch   llama.Batch
-	cells   []int32 // scratch
-	attends int     // cells that the batch's rows look at, for the cost model
+	cells   []int32  // scratch
+	load    stepLoad // of the batch so far, for the cost model
+	guess   guesser
 
 	preempted int64
 	steps     int64
@@ -29,6 +30,7 @@ func (s *scheduler) init(e *Engine) {
 	s.e = e
 	s.tree = s.newTree(e)
 	s.cost = newCostModel()
+	s.guess.init(e.cfg)
 }
 
 // newTree is the tree of an empty memory.
@@ -55,7 +57,7 @@ func (s *scheduler) step() bool {
 		s.failed(err)
 		return true
 	}
-	s.cost.learn(len(s.batch.Tokens), s.attends, now.Sub(began))
+	s.cost.learn(s.load, now.Sub(began))
 	s.e.cfg.Observer.Step(s.e.cfg.Name, len(s.batch.Tokens), now.Sub(began).Microseconds())
 	s.deliver(now)
 	s.publish()
@@ -188,17 +190,19 @@ func (s *scheduler) plan() {
 // fill is plan, once; false when a task was pushed out or ended.
 func (s *scheduler) fill() bool {
 	s.batch.Reset()
-	s.attends = 0
+	s.load = stepLoad{}
 	s.prefill = s.prefill[:0]
 	for _, t := range s.active {
-		t.group, t.rows = -1, 0
+		t.group, t.rows, t.draft = -1, 0, t.draft[:0]
 	}
 	for _, t := range s.active {
 		if !t.decoding() {
 			s.prefill = append(s.prefill, t)
-			continue
 		}
-		if !s.add(t, 1) {
+	}
+	s.draft()
+	for _, t := range s.active {
+		if t.decoding() && !s.add(t, 1) {
 			return false
 		}
 	}
@@ -225,8 +229,8 @@ func (s *scheduler) fill() bool {
 		if room <= 0 {
 			return true
 		}
-		k := s.cost.chunk(rows, s.attends, t.filled, budget, min(least, room), room)
-		if rows > 0 && least == 0 && s.cost.predict(rows+k, s.attends+k*t.filled) > budget {
+		k := s.cost.chunk(s.load, t.filled, budget, min(least, room), room)
+		if rows > 0 && least == 0 && s.cost.predict(s.load.with(k, t.filled)) > budget {
 			return true
 		}
 		if !s.add(t, k) {
@@ -241,14 +245,21 @@ func (s *scheduler) fill() bool {
 // prompt makes progress whatever the budget says.
 const minChunk = 4
 
-// add puts t's next k tokens into the batch. It returns false when there were
-// no cells: then a task was pushed out or ended, t itself perhaps.
+// add puts t's next k tokens and its guesses into the batch. It returns false
+// when there were no cells: then a task was pushed out or ended, t itself perhaps.
 func (s *scheduler) add(t *task, k int) bool {
 	if k <= 0 {
 		return true
 	}
-	next := t.tokens[t.filled : t.filled+k]
+	n := len(t.tokens)
+	t.tokens = append(t.tokens, t.draft...) // behind its end: they are not t's yet
+	next := t.tokens[t.filled : t.filled+k+len(t.draft)]
+	t.tokens = t.tokens[:n]
 	cells, err := s.tree.Extend(t.seq, next, s.cells[:0])
+	if errors.Is(err, kvcache.ErrFull) && len(t.draft) > 0 {
+		t.draft, next = t.draft[:0], next[:k]
+		cells, err = s.tree.Extend(t.seq, next, s.cells[:0])
+	}
 	s.cells = cells[:0]
 	if errors.Is(err, kvcache.ErrFull) {
 		s.makeRoom(t)
@@ -263,11 +274,12 @@ func (s *scheduler) add(t *task, k int) bool {
 		s.batch.Add(tok, llama.Pos(t.filled+i), t.seq)
 	}
 	s.batch.Cells = append(s.batch.Cells, cells...)
-	t.rows = k
-	s.attends += k*t.filled + k*k/2
-	if t.filled+k == len(t.tokens) {
+	t.rows = len(next)
+	s.load = s.load.with(t.rows, t.filled)
+	if t.filled+k == n {
 		t.group = len(s.batch.Groups)
-		s.batch.Groups = append(s.batch.Groups, llama.Group{Sampler: t.sampler, First: first + k - 1, Rows: 1})
+		s.batch.Groups = append(s.batch.Groups, llama.Group{Sampler: t.sampler, First: first + k - 1, Rows: 1 + len(t.draft)})
+		s.load.outputs += 1 + len(t.draft)
 	}
 	return true
 }
@@ -279,7 +291,7 @@ func (s *scheduler) undo(t *task) {
 			s.e.cfg.Log.Error("taking back planned rows", "engine", s.e.cfg.Name, "error", err)
 		}
 	}
-	t.group, t.rows = -1, 0
+	t.group, t.rows, t.draft = -1, 0, t.draft[:0]
 }
 
 // makeRoom answers a lack of cells: the least important running task, the
@@ -368,6 +380,6 @@ func (s *scheduler) publish() {
 	s.rowsDone += int64(len(s.batch.Tokens))
 	box := &s.e.stats
 	box.mu.Lock()
-	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Preempted: s.preempted, Cache: s.tree.Stats()}
+	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Preempted: s.preempted, Cache: s.tree.Stats(), Speculation: s.guess.stats}
 	box.mu.Unlock()
 }

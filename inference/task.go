@@ -7,6 +7,7 @@ import (
 
 	"repartee/inference/llama"
 	"repartee/kvcache"
+	"repartee/speculation"
 )
 
 // task is a request from Submit to its end. The scheduler owns it but for the
@@ -31,6 +32,10 @@ type task struct {
 	// waitFor computes a prefix that this prompt shares, up to waitAt.
 	waitFor *task
 	waitAt  int
+
+	spec    *speculation.Sequence // nil = no guesses
+	guesses int                   // most of them in a step
+	draft   []Token               // guesses in this step, behind the newest token
 
 	group int // index in the batch's groups, −1 = none this step
 	rows  int // rows in the batch this step

@@ -33,6 +33,10 @@ type chatBody struct {
 	Stop        openai.Strings   `json:"stop"`
 	Priority    string           `json:"priority"`
 	Timeout     *float64         `json:"timeout"` // seconds to the first token
+	Speculate   string           `json:"speculate"`
+	DraftMax    *int             `json:"draft_max"`
+	Prediction  string           `json:"prediction"` // what the answer will probably be
+	IgnoreEOS   bool             `json:"ignore_eos"`
 }
 
 // maxSession is the longest session id a client may choose.
@@ -42,7 +46,7 @@ const maxSession = 128
 func (b *chatBody) turn(r *web.Request) (dialogue.Turn, error) {
 	t := dialogue.Turn{
 		Model: b.Model, Mode: b.Mode, Session: b.Session, System: b.System, Stop: b.Stop,
-		Namespace: r.Namespace, RequestID: r.ID,
+		Namespace: r.Namespace, RequestID: r.ID, Prediction: b.Prediction, IgnoreEOG: b.IgnoreEOS,
 		Sampling: dialogue.Sampling{Temperature: b.Temperature, TopP: b.TopP, TopK: b.TopK, MinP: b.MinP, Seed: b.Seed, Logprobs: -1},
 	}
 	switch {
@@ -76,6 +80,9 @@ func (b *chatBody) turn(r *web.Request) (dialogue.Turn, error) {
 		return t, err
 	}
 	if err := openai.CheckStop(b.Stop); err != nil {
+		return t, err
+	}
+	if err := openai.Speculation(&t, b.Speculate, b.DraftMax); err != nil {
 		return t, err
 	}
 	if t.Session == "" {

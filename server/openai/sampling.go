@@ -25,6 +25,8 @@ type samplingBody struct {
 	LogitBias        map[string]float64 `json:"logit_bias"`
 	Priority         string             `json:"priority"`
 	IgnoreEOS        bool               `json:"ignore_eos"`
+	Speculate        string             `json:"speculate"`
+	DraftMax         *int               `json:"draft_max"`
 	User             string             `json:"user"`
 }
 
@@ -67,8 +69,39 @@ func (b *samplingBody) turn(r *web.Request, model func(name string) (dialogue.En
 	if b.Priority == "batch" {
 		t.Priority = inference.Batch
 	}
+	if err = Speculation(&t, b.Speculate, b.DraftMax); err != nil {
+		return t, 0, err
+	}
 	if t.Sampling.Bias, err = bias(b.LogitBias, engine.Info().VocabSize); err != nil {
 		return t, 0, err
 	}
 	return t, n, nil
+}
+
+// maxDraft bounds draft_max; engines have their own, lower bounds.
+const maxDraft = 1024
+
+// Speculation reads the fields speculate and draft_max.
+func Speculation(t *dialogue.Turn, mode string, most *int) error {
+	switch mode {
+	case "", "auto":
+	case "off":
+		t.Speculate = inference.SpeculateOff
+	case "ngram":
+		t.Speculate = inference.SpeculateNgram
+	case "draft":
+		t.Speculate = inference.SpeculateDraft
+	default:
+		return web.Bad("speculate", `speculate: %q is none of "auto", "off", "ngram", "draft"`, mode)
+	}
+	if most == nil {
+		return nil
+	}
+	if *most < 0 || *most > maxDraft {
+		return web.Bad("draft_max", "draft_max: %d is out of range, want 0 … %d", *most, maxDraft)
+	}
+	if t.DraftMax = *most; *most == 0 {
+		t.Speculate = inference.SpeculateOff
+	}
+	return nil
 }

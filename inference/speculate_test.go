@@ -1,0 +1,127 @@
+package inference
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// Guesses of any depth, right or wrong, change no answer: not with cancels, full
+// memory, stop strings, ends, priorities, predictions or shared prefixes.
+func TestGuessesChangeNoAnswer(t *testing.T) {
+	var drafted, accepted int64
+	mix := func(t *rapid.T) {
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		cfg := Config{
+			Parallel:      rapid.IntRange(1, 6).Draw(t, "parallel"),
+			BatchRows:     rapid.IntRange(8, 64).Draw(t, "rows"),
+			StepBudget:    time.Duration(rapid.IntRange(1, 200).Draw(t, "budget")) * time.Millisecond,
+			Deterministic: rapid.Bool().Draw(t, "ordered"),
+			force:         func(n int) int { return rng.IntN(n + 1) },
+		}
+		b := newBench(rapid.IntRange(150, 1200).Draw(t, "cells"), cfg)
+		b.model.eog, b.model.copy = rapid.Bool().Draw(t, "eog"), rapid.IntRange(0, 5).Draw(t, "copy")
+		defer b.Close()
+		type job struct {
+			prompt, stop string
+			n, most      int
+			cancel       bool
+			off          bool
+			predict      int
+		}
+		jobs := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) job {
+			return job{
+				prompt: strings.Repeat("system ", rapid.IntRange(0, 8).Draw(t, "shared")) + rapid.StringMatching(`[a-c]{1,12}`).Draw(t, "own"),
+				stop:   rapid.SampledFrom([]string{"", "", "ab", "bbb"}).Draw(t, "stop"),
+				n:      rapid.IntRange(1, 60).Draw(t, "n"), most: rapid.IntRange(0, 4).Draw(t, "most"),
+				cancel: rapid.IntRange(0, 7).Draw(t, "cancel") == 0, off: rapid.IntRange(0, 5).Draw(t, "off") == 0,
+				predict: rapid.IntRange(0, 60).Draw(t, "predict"),
+			}
+		}), 1, 12).Draw(t, "jobs")
+		var wg sync.WaitGroup
+		errs := make(chan error, len(jobs))
+		for i, j := range jobs {
+			wg.Go(func() {
+				whole := b.model.generate(tokens(j.prompt), j.n)
+				want := whole
+				r := &Request{Prompt: tokens(j.prompt), MaxTokens: j.n, DraftMax: j.most, Namespace: []string{"", "b"}[i%2], Priority: Priority(i % 3 / 2)}
+				if j.predict > 0 { // right at first, then not
+					r.Prediction = tokens(want[:min(j.predict, len(want))] + "xyz" + want)
+				}
+				if j.stop != "" {
+					r.Stop = []string{j.stop}
+					want, _, _ = strings.Cut(want, j.stop)
+				}
+				if j.off {
+					r.Speculate = SpeculateOff
+				}
+				s, err := b.Submit(context.Background(), r)
+				if err != nil {
+					errs <- err
+					return
+				}
+				if j.cancel {
+					s.Close()
+				}
+				got, res, err := collect(s)
+				switch {
+				case err != nil:
+					errs <- err
+				case res.Finish == FinishCancelled && j.cancel && strings.HasPrefix(whole, got): // also what a stop string held back
+				case got != want:
+					errs <- fmt.Errorf("answer to %q = %q (%+v), want %q", j.prompt, got, res, want)
+				case j.off && res.Timings.Drafted > 0:
+					errs <- fmt.Errorf("%d guesses for a request without", res.Timings.Drafted)
+				}
+			})
+		}
+		wg.Wait()
+		close(errs)
+		for err := range errs {
+			t.Fatal(err)
+		}
+		st := b.Stats().Speculation
+		for i := range st.Drafted {
+			drafted, accepted = drafted+st.Drafted[i], accepted+st.Accepted[i]
+		}
+	}
+	for range 10 { // a thousand mixes
+		rapid.Check(t, mix)
+	}
+	if accepted < 1000 || drafted-accepted < 1000 {
+		t.Fatalf("%d guesses, %d of them right: the mixes try too little", drafted, accepted)
+	}
+	t.Logf("%d guesses, %d of them right", drafted, accepted)
+}
+
+func TestARepeatedAnswerIsGuessed(t *testing.T) {
+	b := newBench(4096, Config{Parallel: 1, force: func(n int) int { return n }})
+	defer b.Close()
+	f := func(space string, r Request, most int, source int, drafted bool) {
+		t.Helper()
+		before, steps := b.Stats().Speculation, b.Stats().Steps
+		r.Prompt, r.MaxTokens, r.Namespace = tokens("a prompt"), 120, space
+		got, res, err := b.ask(context.Background(), &r)
+		if want := b.model.generate(tokens("a prompt"), 120); err != nil || got != want {
+			t.Fatalf("answer = %q, %v, want %q", got, err, want)
+		}
+		after := b.Stats().Speculation
+		if n := after.Accepted[source] - before.Accepted[source]; drafted != (n > 80) {
+			t.Fatalf("%d right guesses (%+v), want many: %v", n, res.Timings, drafted)
+		}
+		if took := b.Stats().Steps - steps; drafted && took > int64(most) {
+			t.Fatalf("%d steps, want at most %d", took, most)
+		}
+	}
+	f("a", Request{}, 0, 1, false)
+	f("a", Request{}, 30, 1, true)
+	f("a", Request{Speculate: SpeculateOff}, 0, 1, false)
+	f("b", Request{}, 0, 1, false) // another namespace knows nothing of it
+	f("c", Request{Prediction: tokens(b.model.generate(tokens("a prompt"), 120))}, 12, 2, true)
+}
