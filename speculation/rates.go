@@ -52,7 +52,7 @@ func depthOf(i int) int {
 // A priori chances by match, for copied and for predicted text; the first guess
 // of all has to earn its row by them.
 var (
-	priorCopy       = [matches]float64{0.45, 0.6, 0.75, 0.88, 0.95}
+	priorCopy       = [matches]float64{0.35, 0.5, 0.62, 0.82, 0.93}
 	priorPrediction = [matches]float64{0.8, 0.85, 0.9, 0.94, 0.97}
 )
 
