@@ -7,7 +7,8 @@ A part is a lock file in third_party/locks: requirement lines with hashes, which
 pip itself verifies, behind comment lines that say where what belongs:
 
     # part: text for people
-    # needs: wheel | source
+    # needs: wheel | source | npm
+    # npm: package@version hash        (with "needs: npm", in place of requirements)
     # dest: folder below the cache
     # file: path in the package [-> name]
     # tree: folder in the package [-> name]     (without a name: its content)
@@ -57,7 +58,7 @@ class Part:
         text = self.path.read_text()
         self.patches = sorted((LOCKS.parent / "patches").glob(f"{name}-*.patch"))
         self.lock_hash = hashlib.sha256("".join([text] + [p.read_text() for p in self.patches]).encode()).hexdigest()
-        self.rules = re.findall(r"^# (part|needs|dest|file|tree|skip|join|sha256): (.+)$", text, re.M)
+        self.rules = re.findall(r"^# (part|needs|npm|dest|file|tree|skip|join|sha256): (.+)$", text, re.M)
 
     def all(self, key):
         return [value.strip() for k, value in self.rules if k == key]
@@ -91,7 +92,22 @@ def sha256(path):
     return digest.hexdigest()
 
 
+def download_npm(part, folder):
+    for rule in part.all("npm"):
+        package = rule.split()[0]
+        done = subprocess.run(["npm", "pack", "--silent", "--ignore-scripts", package, "--pack-destination", str(folder)],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise Failure(f"npm could not download {package}: {done.stderr.strip()[:400]}")
+    wanted = {rule.split()[1] for rule in part.all("npm")}
+    for archive in folder.iterdir():
+        if sha256(archive) not in wanted:
+            raise Failure(f"part {part.name}: {archive.name} has another SHA-256 than pinned")
+
+
 def download(part, folder):
+    if part.one("needs") == "npm":
+        return download_npm(part, folder)
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes",
                "--disable-pip-version-check", "-r", str(part.path), "-d", str(folder)]
     if part.one("needs") == "source":

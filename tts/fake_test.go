@@ -57,7 +57,7 @@ func (f *fakeVoice) Speak(ctx context.Context, u voice.Utterance, gate voice.Gat
 			}
 			for _, r := range word {
 				for i := range int(fakeRate / 100 / u.Speed) {
-					s = append(s, 0.1*float32(math.Sin(float64(i)*float64(int(r)%37+int(u.Seed)+u.Speaker+5)/50)))
+					s = append(s, 0.1*float32(math.Sin(float64(i)*float64(int(r)%37+int(u.Seed)+u.Speaker.ID+5)/50)))
 				}
 			}
 			return nil

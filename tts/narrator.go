@@ -136,7 +136,7 @@ func (n *Narrator) run() (err error) {
 		}
 	}()
 	sp := newSpeaker(n.s, n.o, &n.turn)
-	rd := reading{lexicon: n.o.lexicon}
+	rd := reading{lexicon: n.o.lexicon, espeak: n.o.r.info.Accent(n.o.speaker)}
 	var resamp *audio.Resampler
 	if sp.rate != n.o.rate {
 		resamp = audio.NewResampler(sp.rate, n.o.rate)

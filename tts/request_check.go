@@ -10,13 +10,14 @@ import (
 
 	"repartee/tts/audio"
 	"repartee/tts/text"
+	"repartee/tts/voice"
 )
 
 // order is a checked request.
 type order struct {
 	Request
 	r       *resident
-	speaker int
+	speaker voice.Speaker
 	format  audio.Format
 	rate    int
 	lexicon *text.Lexicon

@@ -72,20 +72,13 @@ func (r *resident) describe() Voice {
 	}
 }
 
-// speaker finds a speaker by name or number.
-func (r *resident) speaker(name string) (int, error) {
-	if name == "" {
-		return 0, nil
+// speaker finds a speaker by name or number, or a mix.
+func (r *resident) speaker(name string) (voice.Speaker, error) {
+	s, err := r.info.Speaker(name)
+	if err != nil {
+		return s, &FieldError{"speaker", fmt.Sprintf("voice %q: %v", r.name, err)}
 	}
-	for i, s := range r.info.Speakers {
-		if s == name || fmt.Sprint(i) == name {
-			return i, nil
-		}
-	}
-	if len(r.info.Speakers) == 0 {
-		return 0, &FieldError{"speaker", fmt.Sprintf("voice %q has one speaker only", r.name)}
-	}
-	return 0, &FieldError{"speaker", fmt.Sprintf("voice %q has no speaker %q; there are: %s", r.name, name, strings.Join(r.info.Speakers, ", "))}
+	return s, nil
 }
 
 // line is what is said in one inference.
@@ -109,6 +102,7 @@ var pauses = map[text.End]time.Duration{
 
 // reading is what a request says about how its words are read.
 type reading struct {
+	espeak  string // language of the phonemes, as espeak-ng calls it
 	lexicon *text.Lexicon
 	table   text.Phonemes
 	plain   bool // the text has no markup of its own
@@ -174,7 +168,7 @@ func (r *resident) units(ctx context.Context, ph phonemizer, rd *reading, s stri
 	}
 	if !r.info.Characters && len(ask) > 0 {
 		var err error
-		if ask, err = ph.Phonemes(ctx, r.info.Espeak, short(ask)...); err != nil {
+		if ask, err = ph.Phonemes(ctx, rd.espeak, short(ask)...); err != nil {
 			return "", err
 		}
 	}

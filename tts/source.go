@@ -19,6 +19,7 @@ type source struct {
 // open reads the markup of the whole text, if it has one.
 func (s *source) open(o *order) error {
 	s.r, s.rd.lexicon, s.eager = o.r, o.lexicon, !o.Whole
+	s.rd.espeak = o.r.info.Accent(o.speaker)
 	if !o.SSML || !text.IsSSML(o.Text) {
 		s.spans = []text.Span{{Text: text.Unreserve(o.Text), Rate: 1, End: text.EndParagraph}}
 		return nil

@@ -42,6 +42,8 @@ func load(m *graph.Model, path string, o Options) (Voice, error) {
 	switch {
 	case has("input", "input_lengths", "scales"):
 		return loadPiper(m, path, o)
+	case styledInput(m) != "" && has("style", "speed"):
+		return loadStyled(m, path, o)
 	}
 	var names []string
 	for _, v := range m.Inputs {
@@ -66,13 +68,10 @@ func loadPiper(m *graph.Model, path string, o Options) (Voice, error) {
 		Family: "piper", Language: language(cfg.Language.Code, cfg.Espeak.Voice), Licence: o.Licence,
 		SampleRate: cfg.Audio.SampleRate, Speakers: cfg.speakerNames(),
 		Characters: cfg.PhonemeType == "text", Espeak: cfg.Espeak.Voice,
-		MaxUnits: maxPiperUnits, Device: "cpu",
+		MaxUnits: maxPiperUnits, Device: o.device(), Timed: true,
 	}
 	if info.Licence == "" {
 		info.Licence = cardLicence(path)
-	}
-	if o.CUDA {
-		info.Device = "cuda"
 	}
 	return newVITS(m, cfg, info, o)
 }
@@ -116,8 +115,30 @@ func cardLicence(path string) string {
 	for line := range strings.Lines(string(b)) {
 		k, v, ok := strings.Cut(strings.TrimLeft(line, "*- \t"), ":")
 		if k = strings.ToLower(strings.TrimSpace(k)); ok && (k == "license" || k == "licence") {
-			return strings.TrimSpace(v)
+			return spdx(strings.TrimSpace(v))
 		}
 	}
 	return ""
+}
+
+// spdx gives the usual names of licences on voices their SPDX identifier, and
+// leaves others as they are.
+func spdx(name string) string {
+	switch strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "", ".", "").Replace(name)) {
+	case "cc0", "cc010", "publicdomain(cc0)":
+		return "CC0-1.0"
+	case "ccby40":
+		return "CC-BY-4.0"
+	case "ccbysa40":
+		return "CC-BY-SA-4.0"
+	case "ccbync40":
+		return "CC-BY-NC-4.0"
+	case "ccbyncsa40":
+		return "CC-BY-NC-SA-4.0"
+	case "apache2", "apache20", "apachelicense20":
+		return "Apache-2.0"
+	case "mit", "mitlicense":
+		return "MIT"
+	}
+	return name
 }

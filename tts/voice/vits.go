@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"sync"
 	"time"
 
@@ -228,7 +227,7 @@ func (v *vits) Speak(ctx context.Context, u Utterance, gate Gate, emit func([]fl
 			v.flow.in[0]: onnx.Floats(p.z, 1, v.cut.channels, int64(p.frames)),
 			v.flow.in[1]: onnx.Floats(mask, 1, 1, int64(p.frames)),
 		}
-		out, err := v.flow.run(ctx, v.speaker(in, u.Speaker))
+		out, err := v.flow.run(ctx, v.speaker(in, u.Speaker.ID))
 		if err == nil {
 			x = out[0].F32
 		}
@@ -258,7 +257,7 @@ func (v *vits) plan(ctx context.Context, u Utterance, ids []int64, runes []rune,
 	}
 	var out []onnx.Tensor
 	err := gate(ctx, func() (err error) {
-		out, err = v.text.run(ctx, v.speaker(in, u.Speaker))
+		out, err = v.text.run(ctx, v.speaker(in, u.Speaker.ID))
 		return err
 	})
 	if err != nil {
@@ -314,19 +313,13 @@ func durations(w []float32, lengthScale, speed float64) []int {
 	return out
 }
 
+// marks places the phonemes in time.
 func (v *vits) marks(dur []int, runes []rune) []Mark {
-	frame := func(n int) time.Duration {
-		return time.Duration(n) * time.Duration(v.hop) * time.Second / time.Duration(v.info.SampleRate)
-	}
-	var out []Mark
-	t := 0
+	frames := make([]float32, len(dur))
+	sum := 0
 	for i, d := range dur {
-		if r := runes[i]; r != 0 && !strings.ContainsRune(" ", r) {
-			out = append(out, Mark{Unit: string(r), Start: frame(t), End: frame(t + d)})
-		} else if r == 0 && len(out) > 0 {
-			out[len(out)-1].End = frame(t + d) // the blank behind belongs to it
-		}
-		t += d
+		frames[i] = float32(d)
+		sum += d
 	}
-	return out
+	return placed(frames, runes, time.Duration(sum)*time.Duration(v.hop)*time.Second/time.Duration(v.info.SampleRate))
 }

@@ -68,7 +68,7 @@ func cutVITS(m *graph.Model) (*vitsParts, error) {
 	if mul == nil {
 		return nil, fmt.Errorf("the latent's noise is not multiplied once")
 	}
-	exp := x.Maker(other(mul, latent[0].Out[0]))
+	exp := x.Maker(mul.Other(latent[0].Out[0]))
 	if exp == nil || exp.Op != "Exp" {
 		return nil, fmt.Errorf("the latent's noise is not multiplied by an Exp")
 	}
@@ -77,7 +77,7 @@ func cutVITS(m *graph.Model) (*vitsParts, error) {
 		return nil, fmt.Errorf("the latent's noise is not scaled")
 	}
 	sum := x.User(scaled.Out[0], "Add")
-	if sum == nil || other(sum, scaled.Out[0]) != mean {
+	if sum == nil || sum.Other(scaled.Out[0]) != mean {
 		return nil, fmt.Errorf("the latent's noise is not added to its mean")
 	}
 	meanIn, err := unstretched(x, mean)
@@ -137,15 +137,6 @@ func cutVITS(m *graph.Model) (*vitsParts, error) {
 	p.flowRadius = int(p.flow.Radius(z, frames) + 0.999)
 	p.vocoderRad = int(p.vocoder.Radius(frames, out.Name) + 0.999)
 	return p, nil
-}
-
-func other(n *graph.Node, name string) string {
-	for _, i := range n.In {
-		if i != name {
-			return i
-		}
-	}
-	return ""
 }
 
 // unstretched goes back from Transpose(MatMul(path, Transpose(t))) to t.

@@ -70,7 +70,7 @@ func (v *vits) vocode(ctx context.Context, u Utterance, x []float32, frames int,
 			r := result{err: fmt.Errorf("voice: vocoder window %d failed", i)}
 			defer func() { results[i] <- r }()
 			r.err = gate(ctx, func() (err error) {
-				r.s, err = v.decode(ctx, x, frames, from, ends[i], v.cut.vocoderRad, u.Speaker)
+				r.s, err = v.decode(ctx, x, frames, from, ends[i], v.cut.vocoderRad, u.Speaker.ID)
 				return err
 			})
 		})

@@ -18,6 +18,12 @@ type Info struct {
 	// phonemes that espeak-ng gives for Espeak.
 	Characters bool
 	Espeak     string
+	// Accents is what Espeak is for each speaker, where they differ.
+	Accents []string
+	// Blends says that speakers can be mixed.
+	Blends bool
+	// Timed says that Speak returns marks.
+	Timed bool
 	// MaxUnits is the most phonemes or characters of one utterance.
 	MaxUnits int
 	Device   string // cpu or cuda
@@ -28,14 +34,17 @@ type Utterance struct {
 	Units   string // phonemes or characters, punctuation included
 	Speed   float64
 	Seed    uint64
-	Speaker int
+	Speaker Speaker
 	// Stream asks for the first samples early at some cost in total.
 	Stream bool
 }
 
-// Mark places one unit of an utterance in time.
+// Mark places one unit of an utterance in time, counted from the utterance's
+// first sample. Word is the number of the space-separated run of Units in which
+// the unit stands, from 0.
 type Mark struct {
 	Unit       string
+	Word       int
 	Start, End time.Duration
 }
 
@@ -58,6 +67,13 @@ type Options struct {
 	Threads int
 	CUDA    bool
 	Licence string
+}
+
+func (o Options) device() string {
+	if o.CUDA {
+		return "cuda"
+	}
+	return "cpu"
 }
 
 func (o Options) session(threads int) onnx.Options {

@@ -26,7 +26,7 @@ func cache() string {
 // says that everything must be there.
 func find(t testing.TB, env, pattern string) string {
 	t.Helper()
-	if p := os.Getenv(env); p != "" {
+	if p := os.Getenv(env); env != "" && p != "" {
 		return p
 	}
 	m, _ := filepath.Glob(filepath.Join(cache(), pattern))
@@ -55,4 +55,12 @@ func Espeak(t testing.TB) (program, library, data string) {
 	return find(t, "REPARTEE_PHONEMIZER", "native/current/bin/repartee-phonemize"),
 		find(t, "REPARTEE_ESPEAK_LIBRARY", "espeak-ng/*/libespeak-ng.so"),
 		find(t, "REPARTEE_ESPEAK_DATA", "espeak-ng/*/espeak-ng-data")
+}
+
+// Kokoro is the path of the Kokoro voice, which has its style packs beside it.
+func Kokoro(t testing.TB) string {
+	t.Helper()
+	path := find(t, "REPARTEE_KOKORO_FILE", "voices/kokoro-82m-int8.onnx")
+	find(t, "", "voices/kokoro-82m-int8.voices/af_heart.bin")
+	return path
 }

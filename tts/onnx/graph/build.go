@@ -175,6 +175,27 @@ func (n *Node) Attr(name string) (Attr, bool) {
 	return Attr{}, false
 }
 
+// Other is the node's first input that is not the named one.
+func (n *Node) Other(input string) string {
+	for _, i := range n.In {
+		if i != input {
+			return i
+		}
+	}
+	return ""
+}
+
+// in and out are the node's i-th tensors, "" where there are fewer.
+func (n *Node) in(i int) string  { return at(n.In, i) }
+func (n *Node) out(i int) string { return at(n.Out, i) }
+
+func at(names []string, i int) string {
+	if i < len(names) {
+		return names[i]
+	}
+	return ""
+}
+
 // Ints are the values of an integer or integer-list attribute.
 func (a Attr) Ints() []int64 {
 	var out []int64
