@@ -60,7 +60,7 @@ func New(cfg Config) (_ *Service, err error) {
 	}()
 	for _, spec := range cfg.Voices {
 		t0 := time.Now()
-		v, err := voice.Load(spec.Path, voice.Options{Threads: cfg.Threads, Licence: spec.Licence})
+		v, err := voice.Load(spec.Path, voice.Options{Threads: cfg.Threads, Licence: spec.Licence, Logger: s.log.With("voice", spec.Name)})
 		if err != nil {
 			return nil, fmt.Errorf("tts: voice %q: %w", spec.Name, err)
 		}

@@ -39,9 +39,12 @@ func load(m *graph.Model, path string, o Options) (Voice, error) {
 		}
 		return true
 	}
+	l, vits := vitsLayout(m)
 	switch {
-	case has("input", "input_lengths", "scales"):
+	case vits && l == layoutPiper:
 		return loadPiper(m, path, o)
+	case vits:
+		return loadMMS(m, path, l, o)
 	case styledInput(m) != "" && has("style", "speed"):
 		return loadStyled(m, path, o)
 	}
@@ -73,7 +76,7 @@ func loadPiper(m *graph.Model, path string, o Options) (Voice, error) {
 	if info.Licence == "" {
 		info.Licence = cardLicence(path)
 	}
-	return newVITS(m, cfg, info, o)
+	return loadVITS(m, layoutPiper, cfg, info, o)
 }
 
 func readBounded(path string) ([]byte, error) {

@@ -123,6 +123,10 @@ func (c *piperConfig) speakerNames() []string {
 	return out
 }
 
+func (c *piperConfig) scales() vitsScales {
+	return vitsScales{*c.Inference.Noise, *c.Inference.Length, *c.Inference.NoiseW}
+}
+
 // encode turns phonemes into ids: start, then each known code point of the
 // decomposed text behind a blank, then a blank and the end. marks has, for each
 // id, the code point it belongs to (0 for none).
@@ -135,6 +139,7 @@ func (c *piperConfig) encode(units string) (ids []int64, marks []rune) {
 	}
 	put('^', 0)
 	put('_', 0)
+	said := false
 	if c.PhonemeType == "text" {
 		units = strings.ToLower(units)
 	}
@@ -142,8 +147,12 @@ func (c *piperConfig) encode(units string) (ids []int64, marks []rune) {
 		if len(c.ids[r]) == 0 || r == '^' || r == '$' || r == '_' {
 			continue
 		}
+		said = said || r != ' '
 		put(r, r)
 		put('_', 0)
+	}
+	if !said {
+		return nil, nil
 	}
 	put('$', 0)
 	return ids, marks

@@ -50,7 +50,8 @@ func speak(t testing.TB, v Voice, u Utterance) []float32 {
 func TestPiperPartsEqualWhole(t *testing.T) {
 	v := loadReal(t, 2).(*vits)
 	zero := 0.0
-	v.cfg.Inference.Noise, v.cfg.Inference.NoiseW = &zero, &zero
+	cfg := v.enc.(*piperConfig)
+	cfg.Inference.Noise, cfg.Inference.NoiseW = &zero, &zero
 	b, err := os.ReadFile(voicetest.Voice(t))
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +66,7 @@ func TestPiperPartsEqualWhole(t *testing.T) {
 	}
 	defer whole.close()
 	for _, units := range []string{hello, quick} {
-		ids, _ := v.cfg.encode(units)
+		ids, _ := v.enc.encode(units)
 		out, err := whole.run(context.Background(), map[string]onnx.Tensor{
 			"input":         onnx.Ints(ids, 1, int64(len(ids))),
 			"input_lengths": onnx.Ints([]int64{int64(len(ids))}, 1),

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,9 +65,10 @@ func (p *part) close() {
 
 // vits is a Piper voice run in three parts.
 type vits struct {
-	cfg  *piperConfig
-	info Info
-	cut  *vitsParts
+	enc    encoder
+	layout layout
+	info   Info
+	cut    *vitsParts
 
 	text, flow, vocoder *part
 
@@ -82,10 +85,10 @@ func (v *vits) Close() {
 	v.vocoder.close()
 }
 
-// newVITS cuts the graph and loads its parts.
-func newVITS(m *graph.Model, cfg *piperConfig, info Info, o Options) (_ *vits, err error) {
-	v := &vits{cfg: cfg, info: info, threads: max(o.Threads, 1)}
-	if v.cut, err = cutVITS(m); err != nil {
+// newVITS cuts the graph and loads its parts; m stays as it is.
+func newVITS(m *graph.Model, l layout, enc encoder, info Info, o Options) (_ *vits, err error) {
+	v := &vits{enc: enc, layout: l, info: info, threads: max(o.Threads, 1)}
+	if v.cut, err = cutVITS(m, l.phonemeInputs()); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -103,7 +106,58 @@ func newVITS(m *graph.Model, cfg *piperConfig, info Info, o Options) (_ *vits, e
 	if err = errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return v, v.checkWindows()
+	if err = v.checkWindows(); err == nil && l != layoutPiper {
+		err = v.checkWhole(m, o)
+	}
+	return v, err
+}
+
+// checkWhole compares what the parts make of a text with what the graph as a
+// whole makes of it. Piper's own exports are known well enough to leave it out.
+func (v *vits) checkWhole(m *graph.Model, o Options) error {
+	w := *m
+	w.Inputs, w.Outputs = slices.Clone(m.Inputs), slices.Clone(m.Outputs[:1])
+	seeded, err := w.SeedNoise(noiseInput)
+	if err != nil {
+		return err
+	}
+	p, err := newPart(&w, o.session(v.threads))
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	u := Utterance{Units: v.sample(), Speed: 1}
+	ids, _ := v.enc.encode(u.Units)
+	in := v.layout.feed(ids, v.enc.scales(), 0)
+	if seeded {
+		n := make([]float32, maxKeptNoise)
+		v.noise.fill(n, u.Seed)
+		in[noiseInput] = onnx.Floats(n, int64(len(n)))
+	}
+	want, err := p.run(context.Background(), in)
+	if err != nil {
+		return err
+	}
+	var got []float32
+	if _, err := v.Speak(context.Background(), u, free, func(s []float32) error {
+		got = append(got, s...)
+		return nil
+	}); err != nil {
+		return err
+	}
+	if d := worst(got, want[0].F32); !(d < 1e-4) {
+		return fmt.Errorf("voice: the parts differ from the whole by %g", d)
+	}
+	return nil
+}
+
+// sample is some text of what the voice can say.
+func (v *vits) sample() string {
+	if c, ok := v.enc.(*characters); ok {
+		letters := slices.Sorted(maps.Keys(c.ids))
+		return string(letters[:min(len(letters), 12)])
+	}
+	return "həlˈoʊ"
 }
 
 // loadVocoder loads the vocoder for windows that run side by side, each on one
@@ -209,8 +263,8 @@ type plan struct {
 
 // Speak implements Voice.
 func (v *vits) Speak(ctx context.Context, u Utterance, gate Gate, emit func([]float32) error) ([]Mark, error) {
-	ids, runes := v.cfg.encode(u.Units)
-	if len(ids) <= 3 {
+	ids, runes := v.enc.encode(u.Units)
+	if len(ids) == 0 {
 		return nil, nil
 	}
 	p, err := v.plan(ctx, u, ids, runes, gate)
@@ -245,11 +299,8 @@ func (v *vits) Speak(ctx context.Context, u Utterance, gate Gate, emit func([]fl
 // plan runs the text part, sets the durations and draws the latent.
 func (v *vits) plan(ctx context.Context, u Utterance, ids []int64, runes []rune, gate Gate) (*plan, error) {
 	n := len(ids)
-	in := map[string]onnx.Tensor{
-		"input":         onnx.Ints(ids, 1, int64(n)),
-		"input_lengths": onnx.Ints([]int64{int64(n)}, 1),
-		"scales":        onnx.Floats([]float32{float32(*v.cfg.Inference.Noise), 1, float32(*v.cfg.Inference.NoiseW)}, 3),
-	}
+	scales := v.enc.scales()
+	in := v.layout.feed(ids, vitsScales{scales.noise, 1, scales.noiseW}, u.Speaker.ID)
 	if v.cut.noiseIn != "" {
 		e := make([]float32, int(v.cut.noiseRows)*n)
 		v.noise.fill(e, u.Seed)
@@ -257,7 +308,7 @@ func (v *vits) plan(ctx context.Context, u Utterance, ids []int64, runes []rune,
 	}
 	var out []onnx.Tensor
 	err := gate(ctx, func() (err error) {
-		out, err = v.text.run(ctx, v.speaker(in, u.Speaker.ID))
+		out, err = v.text.run(ctx, in)
 		return err
 	})
 	if err != nil {
@@ -268,14 +319,14 @@ func (v *vits) plan(ctx context.Context, u Utterance, ids []int64, runes []rune,
 	if len(w) != n || len(mean) != c*n || len(logs) != c*n {
 		return nil, fmt.Errorf("voice: text part made %d durations and %d, %d numbers for %d phonemes", len(w), len(mean), len(logs), n)
 	}
-	dur := durations(w, *v.cfg.Inference.Length, u.Speed)
+	dur := durations(w, scales.length, u.Speed)
 	p := &plan{marks: v.marks(dur, runes)}
 	for _, d := range dur {
 		p.frames += d
 	}
 	p.z = make([]float32, c*p.frames)
 	v.noise.fill(p.z, u.Seed)
-	scale := float32(*v.cfg.Inference.Noise)
+	scale := float32(scales.noise)
 	for ch := range c {
 		row := p.z[ch*p.frames : (ch+1)*p.frames]
 		t := 0

@@ -2,6 +2,7 @@ package voice
 
 import (
 	"fmt"
+	"slices"
 
 	"repartee/tts/onnx/graph"
 )
@@ -26,7 +27,7 @@ type vitsParts struct {
 
 // cutVITS finds the borders of the parts by the shape of the graph, because
 // node names differ from voice to voice.
-func cutVITS(m *graph.Model) (*vitsParts, error) {
+func cutVITS(m *graph.Model, phonemes []string) (*vitsParts, error) {
 	x := m.Index()
 	p := &vitsParts{noiseRows: 2}
 	if len(m.Outputs) == 0 {
@@ -129,7 +130,7 @@ func cutVITS(m *graph.Model) (*vitsParts, error) {
 	}
 	for _, part := range []*graph.Model{p.flow, p.vocoder} {
 		for _, in := range part.Inputs {
-			if in.Name == "input" || in.Name == "input_lengths" {
+			if slices.Contains(phonemes, in.Name) {
 				return nil, fmt.Errorf("a part behind the durations still reads %q", in.Name)
 			}
 		}

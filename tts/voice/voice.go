@@ -2,6 +2,7 @@ package voice
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"repartee/tts/onnx"
@@ -67,6 +68,15 @@ type Options struct {
 	Threads int
 	CUDA    bool
 	Licence string
+	// Logger is told when a voice is run otherwise than hoped for; nil = discard.
+	Logger *slog.Logger
+}
+
+func (o Options) log() *slog.Logger {
+	if o.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Logger
 }
 
 func (o Options) device() string {
