@@ -32,8 +32,17 @@ type Entry struct {
 	About    string `json:"about"`
 	Default  bool   `json:"default,omitempty"`
 
+	// Beside are further files that a voice needs, pulled with it.
+	Beside []Beside `json:"beside,omitempty"`
+
 	// Sampling is what the model's authors recommend; nil where they are silent.
 	Sampling *Sampling `json:"sampling,omitempty"`
+}
+
+// Beside is a file that belongs to an entry.
+type Beside struct {
+	File     string `json:"file"`      // path below the folder of the kind
+	RepoFile string `json:"repo_file"` // path in the entry's repository
 }
 
 // Sampling is a model's recommended sampling; 0 = nothing is said.
@@ -42,15 +51,6 @@ type Sampling struct {
 	TopP          float64 `json:"top_p,omitempty"`
 	TopK          int     `json:"top_k,omitempty"`
 	RepeatPenalty float64 `json:"repeat_penalty,omitempty"`
-}
-
-// Entries lists the catalogue, defaults first.
-var Entries = []Entry{
-	{Name: "smollm2:135m", Kind: Model, File: "SmolLM2-135M-Instruct.Q4_1.gguf", Size: "98 MB", Licence: "Apache-2.0", About: "SmolLM2 135M Instruct, Q4_1: the default, fetched by make", Default: true, Sampling: &Sampling{Temperature: 0.2, TopP: 0.9}},
-	{Name: "en_US-joe-medium", Kind: Voice, File: "en_US-joe-medium.onnx", Size: "63 MB", Licence: "CC0-1.0", About: "Piper, US English, 22.05 kHz: the default voice, fetched by make", Default: true},
-	{Name: "phi3:mini", Kind: Model, File: "Phi-3-mini-4k-instruct-q4.gguf", Repo: "microsoft/Phi-3-mini-4k-instruct-gguf", RepoFile: "Phi-3-mini-4k-instruct-q4.gguf", Size: "2.4 GB", Licence: "MIT", About: "Phi-3 mini 4k Instruct, Q4_K_M"},
-	{Name: "llama3.1:8b", Kind: Model, File: "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", Repo: "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF", RepoFile: "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", Size: "4.9 GB", Licence: "Llama 3.1 Community", About: "Llama 3.1 8B Instruct, Q4_K_M", Sampling: &Sampling{Temperature: 0.6, TopP: 0.9}},
-	{Name: "qwen2.5:1.5b", Kind: Model, File: "qwen2.5-1.5b-instruct-q4_k_m.gguf", Repo: "Qwen/Qwen2.5-1.5B-Instruct-GGUF", RepoFile: "qwen2.5-1.5b-instruct-q4_k_m.gguf", Size: "1.1 GB", Licence: "Apache-2.0", About: "Qwen2.5 1.5B Instruct, Q4_K_M", Sampling: &Sampling{Temperature: 0.7, TopP: 0.8, TopK: 20, RepeatPenalty: 1.1}},
 }
 
 // Get returns the entry with a name; "NAME:latest" is NAME.
@@ -65,7 +65,7 @@ func Get(name string) (Entry, bool) {
 
 // ByFile returns the entry whose file has the name of path.
 func ByFile(path string) (Entry, bool) {
-	i := slices.IndexFunc(Entries, func(e Entry) bool { return e.File == filepath.Base(path) })
+	i := slices.IndexFunc(Entries, func(e Entry) bool { return filepath.Base(e.File) == filepath.Base(path) })
 	if i < 0 {
 		return Entry{}, false
 	}

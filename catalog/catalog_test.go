@@ -35,3 +35,26 @@ func TestResolve(t *testing.T) {
 	f(filepath.Join(cache, "missing.gguf"), "", "cannot be used")
 	f(cache, "", "is not a file")
 }
+
+func TestEntriesAreComplete(t *testing.T) {
+	names, files := map[string]bool{}, map[string]bool{}
+	for _, e := range Entries {
+		if e.Licence == "" || e.About == "" || e.Size == "" || names[e.Name] || (e.Repo == "") != e.Default || (e.Repo == "") != (e.RepoFile == "") {
+			t.Errorf("%+v is not complete, or twice there", e)
+		}
+		names[e.Name] = true
+		for _, f := range append([]Beside{{e.File, e.RepoFile}}, e.Beside...) {
+			path := string(e.Kind) + "s/" + f.File
+			if files[path] || !filepath.IsLocal(f.File) || !e.Default && f.RepoFile == "" {
+				t.Errorf("%s has the file %+v, which is another's or nowhere", e.Name, f)
+			}
+			files[path] = true
+		}
+	}
+	if e, ok := ByFile("/some/where/en_US-joe-medium.onnx"); !ok || e.Licence != "CC0-1.0" {
+		t.Errorf("ByFile of the default voice = %+v, %v", e, ok)
+	}
+	if _, ok := ByFile("supertonic/onnx/vocoder.onnx"); ok {
+		t.Error("ByFile found an entry by a file that every such voice has")
+	}
+}

@@ -25,19 +25,35 @@ const pullTries = 5
 // stall is how long a transfer may stand still.
 const stall = 30 * time.Second
 
-// Pull fetches an entry's file below cache. A broken transfer is resumed, a
+// Pull fetches an entry's files below cache, its own last, so that an entry
+// whose file is there is whole. A broken transfer is resumed, a
 // file appears under its name only when its SHA-256 is what the hub said. It
 // honours HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE. progress is told the bytes
-// there are and the bytes in all (0 = unknown).
+// there are of the file under way and its bytes in all (0 = unknown).
 func Pull(ctx context.Context, e Entry, cache string, progress func(have, total int64)) error {
 	if v := os.Getenv("HF_HUB_OFFLINE"); v != "" && v != "0" {
 		return fmt.Errorf("catalog: pulling %s: HF_HUB_OFFLINE is set", e.Name)
 	}
+	folder := filepath.Join(cache, string(e.Kind)+"s")
+	for _, b := range e.Beside {
+		path := filepath.Join(folder, filepath.FromSlash(b.File))
+		if _, err := os.Stat(path); err == nil {
+			continue
+		}
+		if err := pullFile(ctx, e, b.RepoFile, path, func(_, _ int64) {}); err != nil {
+			return err
+		}
+	}
+	return pullFile(ctx, e, e.RepoFile, e.Path(cache), progress)
+}
+
+// pullFile fetches one file of an entry's repository to path.
+func pullFile(ctx context.Context, e Entry, file, path string, progress func(have, total int64)) error {
 	base := strings.TrimRight(os.Getenv("HF_ENDPOINT"), "/")
 	if base == "" {
 		base = hub
 	}
-	p := &pull{url: base + "/" + e.Repo + "/resolve/main/" + e.RepoFile, token: os.Getenv("HF_TOKEN"), part: e.Path(cache) + ".part", progress: progress}
+	p := &pull{url: base + "/" + e.Repo + "/resolve/main/" + file, token: os.Getenv("HF_TOKEN"), part: path + ".part", progress: progress}
 	if err := os.MkdirAll(filepath.Dir(p.part), 0o755); err != nil {
 		return fmt.Errorf("catalog: pulling %s: %w", e.Name, err)
 	}
@@ -49,7 +65,7 @@ func Pull(ctx context.Context, e Entry, cache string, progress func(have, total 
 			if err := p.verify(); err != nil {
 				return fmt.Errorf("catalog: pulling %s: %w", e.Name, err)
 			}
-			return os.Rename(p.part, e.Path(cache))
+			return os.Rename(p.part, path)
 		}
 		var final *finalError
 		if errors.As(err, &final) || ctx.Err() != nil {

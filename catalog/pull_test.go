@@ -118,6 +118,15 @@ func TestPull(t *testing.T) {
 			t.Fatalf("%d calls with %q, want one with the token", h.calls, h.tokens)
 		}
 	})
+	voice := entry
+	voice.Kind, voice.Beside = Voice, []Beside{{"test.styles/a.bin", "voices/a.bin"}, {"test.json", "test.json"}}
+	entry = voice
+	f("a voice of three files", &lyingHub{redirect: true}, "", func(t *testing.T, h *lyingHub) {
+		if h.calls != 6 {
+			t.Fatalf("%d calls, want a redirect and a file three times", h.calls)
+		}
+	})
+	f("a voice that is not there", &lyingHub{status: http.StatusNotFound}, "voices/a.bin", nil)
 	t.Setenv("HF_HUB_OFFLINE", "1")
 	if err := Pull(context.Background(), entry, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "HF_HUB_OFFLINE") {
 		t.Fatalf("Pull offline = %v, want an error that names HF_HUB_OFFLINE", err)

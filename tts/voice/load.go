@@ -47,6 +47,8 @@ func load(m *graph.Model, path string, o Options) (Voice, error) {
 		return loadMMS(m, path, l, o)
 	case styledInput(m) != "" && has("style", "speed"):
 		return loadStyled(m, path, o)
+	case isSupertonic(m):
+		return loadSupertonic(path, o)
 	}
 	var names []string
 	for _, v := range m.Inputs {
