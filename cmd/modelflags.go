@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"repartee/catalog"
@@ -100,6 +101,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Speculate: m.speculation(), Observer: observer, Log: slog.Default(),
 				},
 				Path: path, GPULayers: m.GPULayers, Threads: m.Threads, KVType: m.KVType,
+				CostDir:  filepath.Join(supply.Dir(), "cost"),
 				Progress: loadProgress(con, spec.Name),
 			})
 			if err != nil {

@@ -26,7 +26,7 @@ type serveCmd struct {
 	Admin  string `help:"Second address for pprof and the effective configuration; empty = off. Never expose it." default:"" placeholder:"ADDR"`
 	modelFlags
 	voiceFlags
-	APIKeyFile   string        `name:"api-key-file" help:"File with one API key a line, # comments; without it the API is open." placeholder:"FILE" type:"existingfile"`
+	APIKeyFile   string        `name:"api-key-file" help:"File with one API key a line, # comments, and weight=N behind a key for N times the share of one without; without it the API is open." placeholder:"FILE" type:"existingfile"`
 	DrainTimeout time.Duration `help:"How long running streams may go on after SIGTERM. Too short cuts answers, too long holds restarts up." default:"30s" placeholder:"D"`
 	LogFormat    string        `help:"Log lines as text or json." enum:"text,json" default:"text"`
 	LogLevel     string        `help:"debug, info, warn or error; debug has a line a request." enum:"debug,info,warn,error" default:"info"`
@@ -65,7 +65,7 @@ func (c *serveCmd) Run(con *console) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	var keys []string
+	var keys []server.Key
 	if c.APIKeyFile != "" {
 		var err error
 		if keys, err = server.ReadKeys(c.APIKeyFile); err != nil {

@@ -30,6 +30,8 @@ type Config struct {
 	// Speculate is SpeculateOff, or anything else for guesses wherever they pay.
 	Speculate Speculation
 	force     func(proposed int) int // tests choose the guesses' depth
+	// CostFile keeps what steps cost between processes; empty = nowhere.
+	CostFile string
 	// Embedder makes what Embed computes with; nil = Embed is refused.
 	Embedder func() (Embedder, error)
 	Observer Observer     // nil = nobody
@@ -263,6 +265,9 @@ func (e *Engine) Close() {
 	}
 	<-e.ended
 	if first {
+		if err := e.sched.cost.save(e.cfg.CostFile); err != nil {
+			e.cfg.Log.Warn("keeping the step costs", "engine", e.cfg.Name, "error", err)
+		}
 		e.embedding.close()
 		if e.owned != nil {
 			e.owned.Close()

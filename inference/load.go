@@ -21,6 +21,9 @@ type LoadConfig struct {
 	GPULayers int    // −1 = all
 	Threads   int    // 0 = the machine's cores
 	KVType    string // "auto", a type, or K/V, e.g. "q8_0/f16"
+	// CostDir holds what steps cost on this machine, a file a model; empty = it is
+	// learned anew each time.
+	CostDir string
 	// Progress is called while the file is read, with 0 … 1. May be nil.
 	Progress func(fraction float32) bool
 }
@@ -72,6 +75,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		}
 		cfg.Log.Log(context.Background(), level, "answers and company", "model", cfg.Name, "independent", kv.steady, "why", kv.steadyWhy)
 	}
+	cfg.CostFile = costFile(cfg.CostDir, cfg, info, kv.String())
 	cfg.Embedder = func() (Embedder, error) { return model.NewEmbedder(llama.EmbedderParams{Threads: cfg.Threads}) }
 	e := New(model, ctx, cfg.Config)
 	e.owned = model

@@ -44,6 +44,8 @@ type Request struct {
 	Priority    Priority
 	// Namespace keeps tenants apart: prefixes are shared only inside one.
 	Namespace string
+	// Weight is the namespace's share beside the others', 0 = 1.
+	Weight float64
 	// Deadline is when the first token is of no use any more; zero = none.
 	Deadline   time.Time
 	Speculate  Speculation

@@ -37,6 +37,9 @@ type task struct {
 	guesses int                   // most of them in a step
 	draft   []Token               // guesses in this step, behind the newest token
 
+	account *account // of the namespace, once it ran
+	refused error    // why it never will
+
 	group int // index in the batch's groups, −1 = none this step
 	rows  int // rows in the batch this step
 
@@ -72,12 +75,8 @@ func (t *task) shared(o *task) int {
 	return n
 }
 
-// urgency orders prefills: interactive before batch, short before long, with
+// urgency orders prefills of one class and namespace: short before long, with
 // credit for waiting so that nothing starves. Lower goes first.
 func (t *task) urgency(now time.Time) float64 {
-	u := float64(t.pending()) - now.Sub(t.submitted).Seconds()*200
-	if t.req.Priority == Batch {
-		u += 4000
-	}
-	return u
+	return float64(t.pending()) - now.Sub(t.submitted).Seconds()*200
 }

@@ -16,12 +16,18 @@ import (
 	"repartee/server/web"
 )
 
-// namespaces gives every key a name of its own that is no secret.
-func namespaces(keys []string) map[string]string {
-	out := map[string]string{}
+// tenant is whom a key stands for.
+type tenant struct {
+	namespace string // no secret
+	weight    float64
+}
+
+// tenants gives every key a namespace of its own.
+func tenants(keys []Key) map[string]tenant {
+	out := map[string]tenant{}
 	for _, k := range keys {
-		sum := sha256.Sum256([]byte(k))
-		out[k] = hex.EncodeToString(sum[:8])
+		sum := sha256.Sum256([]byte(k.Secret))
+		out[k.Secret] = tenant{hex.EncodeToString(sum[:8]), k.Weight}
 	}
 	return out
 }
@@ -172,7 +178,8 @@ func (s *Server) authorize(r *web.Request) bool {
 	if !ok && string(r.HTTP.Path()) == "/ws" {
 		key = r.HTTP.QueryArgs().Peek("key")
 	}
-	r.Namespace, ok = s.keys[string(bytes.TrimSpace(key))]
+	who, ok := s.keys[string(bytes.TrimSpace(key))]
+	r.Namespace, r.Weight = who.namespace, who.weight
 	return ok
 }
 

@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +35,7 @@ const (
 
 // Config of a Server.
 type Config struct {
-	Keys    []string         // API keys; none = open
+	Keys    []Key            // API keys; none = open
 	Metrics *metrics.Metrics // nil = /metrics is empty
 	Version string
 	Log     *slog.Logger // nil = slog.Default()
@@ -51,7 +53,7 @@ type Server struct {
 	cfg     Config
 	http    *fasthttp.Server
 	watcher *web.Watcher
-	keys    map[string]string // key → namespace
+	keys    map[string]tenant // by key
 	root    context.Context
 	stop    context.CancelCauseFunc
 
@@ -74,7 +76,7 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	s := &Server{cfg: cfg, watcher: web.NewWatcher(), keys: namespaces(cfg.Keys)}
+	s := &Server{cfg: cfg, watcher: web.NewWatcher(), keys: tenants(cfg.Keys)}
 	s.root, s.stop = context.WithCancelCause(context.Background())
 	s.sockets.Enter, s.sockets.Leave = s.enter, s.running.Done
 	s.http = &fasthttp.Server{
@@ -146,18 +148,36 @@ func (s *Server) Shutdown(ctx context.Context) {
 	s.watcher.Close()
 }
 
-// ReadKeys reads a key file: one key a line, # comments.
-func ReadKeys(path string) ([]string, error) {
+// Key is a client's key and its share of the engine beside the others'.
+type Key struct {
+	Secret string
+	Weight float64 // 0 = 1
+}
+
+// ReadKeys reads a key file: one key a line, # comments. Behind a key,
+// "weight=N" gives it N times the share of one without, 0.01 … 100.
+func ReadKeys(path string) ([]Key, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	var keys []string
+	var keys []Key
+	n := 0
 	for line := range strings.Lines(string(b)) {
+		n++
 		line, _, _ = strings.Cut(line, "#")
-		if line = strings.TrimSpace(line); line != "" {
-			keys = append(keys, line)
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
 		}
+		k := Key{Secret: fields[0]}
+		if len(fields) > 1 {
+			v, ok := strings.CutPrefix(fields[1], "weight=")
+			if k.Weight, err = strconv.ParseFloat(v, 64); !ok || err != nil || !(k.Weight >= 0.01 && k.Weight <= 100) || len(fields) > 2 {
+				return nil, fmt.Errorf("line %d: behind the key only weight=N is read, with N from 0.01 to 100", n)
+			}
+		}
+		keys = append(keys, k)
 	}
 	return keys, nil
 }

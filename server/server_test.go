@@ -287,7 +287,7 @@ func TestLoadingAndDraining(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	w := start(t, Config{Keys: []string{"secret"}}, nil).ready()
+	w := start(t, Config{Keys: []Key{{Secret: "secret"}}}, nil).ready()
 	f := func(path, header string, want int) {
 		t.Helper()
 		if got, text, _ := w.do(t, "GET", path, "", "Authorization", header); got != want {

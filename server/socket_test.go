@@ -172,7 +172,7 @@ func TestSocketCloseCodes(t *testing.T) {
 }
 
 func TestSocketNeedsAnUpgradeAndAKey(t *testing.T) {
-	w := start(t, Config{Keys: []string{"secret"}}, nil).ready()
+	w := start(t, Config{Keys: []Key{{Secret: "secret"}}}, nil).ready()
 	if status, text, _ := w.do(t, "GET", "/ws?key=secret", ""); status != 426 {
 		t.Fatalf("GET /ws without an upgrade = %d %s, want 426", status, text)
 	}

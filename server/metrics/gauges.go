@@ -6,13 +6,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"repartee/inference"
+	"repartee/speculation"
 )
 
 // engines reads gauges off the engines when they are scraped.
 type engines struct {
 	set *inference.Set
 
-	cells, waiting, running, usage, config *prometheus.Desc
+	cells, waiting, running, usage, config, guesses *prometheus.Desc
 }
 
 // Watch exports the engines' queues and caches, under our names and under
@@ -21,6 +22,7 @@ func (m *Metrics) Watch(set *inference.Set) {
 	m.registry.MustRegister(&engines{
 		set:     set,
 		cells:   prometheus.NewDesc("repartee_kv_cells", "KV cells by tier and state.", []string{"model", "tier", "state"}, nil),
+		guesses: prometheus.NewDesc("repartee_speculation_tokens_total", "Guessed tokens by where they were copied from and what became of them.", []string{"model", "source", "outcome"}, nil),
 		waiting: prometheus.NewDesc("vllm:num_requests_waiting", "Requests waiting.", []string{"model_name"}, nil),
 		running: prometheus.NewDesc("vllm:num_requests_running", "Requests running.", []string{"model_name"}, nil),
 		usage:   prometheus.NewDesc("vllm:kv_cache_usage_perc", "Share of KV cells in use, 0 to 1.", []string{"model_name"}, nil),
@@ -30,7 +32,7 @@ func (m *Metrics) Watch(set *inference.Set) {
 
 // Describe lists the gauges.
 func (e *engines) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config} {
+	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses} {
 		ch <- d
 	}
 }
@@ -44,6 +46,14 @@ func (e *engines) Collect(ch chan<- prometheus.Metric) {
 		s, name := engine.Stats(), engine.Name()
 		gauge(e.cells, float64(s.Cache.Used), name, "primary", "used")
 		gauge(e.cells, float64(s.Cache.Cells), name, "primary", "total")
+		for i := range s.Speculation.Drafted {
+			count := func(n int64, outcome string) {
+				ch <- prometheus.MustNewConstMetric(e.guesses, prometheus.CounterValue, float64(n), name, speculation.Source(i).String(), outcome)
+			}
+			right := s.Speculation.Accepted[i]
+			count(right, "accepted")
+			count(s.Speculation.Drafted[i]-right, "rejected")
+		}
 		gauge(e.waiting, float64(s.Waiting), name)
 		gauge(e.running, float64(s.Running), name)
 		gauge(e.usage, float64(s.Cache.Used)/float64(max(s.Cache.Cells, 1)), name)

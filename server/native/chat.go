@@ -46,7 +46,7 @@ const maxSession = 128
 func (b *chatBody) turn(r *web.Request) (dialogue.Turn, error) {
 	t := dialogue.Turn{
 		Model: b.Model, Mode: b.Mode, Session: b.Session, System: b.System, Stop: b.Stop,
-		Namespace: r.Namespace, RequestID: r.ID, Prediction: b.Prediction, IgnoreEOG: b.IgnoreEOS,
+		Namespace: r.Namespace, Weight: r.Weight, RequestID: r.ID, Prediction: b.Prediction, IgnoreEOG: b.IgnoreEOS,
 		Sampling: dialogue.Sampling{Temperature: b.Temperature, TopP: b.TopP, TopK: b.TopK, MinP: b.MinP, Seed: b.Seed, Logprobs: -1},
 	}
 	switch {

@@ -144,7 +144,7 @@ func (c *socket) begin(body chatBody, speak bool) {
 		c.fail(&web.Error{Status: 409, Type: "invalid_request_error", Code: "busy", Msg: "a turn is running: cancel it first"})
 		return
 	}
-	turn, err := body.turn(&web.Request{Namespace: c.space, ID: c.id})
+	turn, err := body.turn(&web.Request{Namespace: c.space, Weight: c.weight, ID: c.id})
 	if err != nil {
 		c.fail(err)
 		return

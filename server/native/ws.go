@@ -42,7 +42,7 @@ func (d *Dialect) WebSocket(r *web.Request, all *Sockets) {
 		return
 	}
 	release() // a connection that idles must not hold a drain up; its turns are waited for by close
-	space, root, id := r.Namespace, r.Root, r.ID
+	space, weight, root, id := r.Namespace, r.Weight, r.Root, r.ID
 	err := upgrader.Upgrade(ctx, func(conn *websocket.Conn) {
 		defer func() {
 			if p := recover(); p != nil {
@@ -51,6 +51,7 @@ func (d *Dialect) WebSocket(r *web.Request, all *Sockets) {
 			_ = conn.Close()
 		}()
 		c := newSocket(d, all, conn, root, space, id)
+		c.weight = weight
 		if !all.add(c) {
 			c.close(websocket.CloseGoingAway, goingAway)
 			return
@@ -76,13 +77,14 @@ var frames = sync.Pool{New: func() any { return new([]byte) }}
 // socket is one connection. The handler's goroutine reads, one goroutine
 // writes, and at most one runs a turn.
 type socket struct {
-	d     *Dialect
-	all   *Sockets
-	conn  *websocket.Conn
-	root  context.Context
-	stop  context.CancelFunc
-	space string
-	id    string
+	d      *Dialect
+	all    *Sockets
+	conn   *websocket.Conn
+	root   context.Context
+	stop   context.CancelFunc
+	space  string
+	id     string
+	weight float64 // of the key
 
 	out      chan frame
 	written  chan struct{} // the writer has ended

@@ -48,7 +48,7 @@ func (c *common) unloads() bool {
 
 // turn validates what both have in common.
 func (c *common) turn(r *web.Request) (dialogue.Turn, error) {
-	t := dialogue.Turn{Model: c.Model, Namespace: r.Namespace, RequestID: r.ID, Sampling: dialogue.Sampling{Logprobs: -1}}
+	t := dialogue.Turn{Model: c.Model, Namespace: r.Namespace, Weight: r.Weight, RequestID: r.ID, Sampling: dialogue.Sampling{Logprobs: -1}}
 	t.DisableThinking = string(c.Think) == "false"
 	if err := c.format(&t); err != nil {
 		return t, err

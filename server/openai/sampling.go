@@ -38,7 +38,7 @@ type streamOptions struct {
 // times.
 func (b *samplingBody) turn(r *web.Request, model func(name string) (dialogue.Engine, error)) (dialogue.Turn, int, error) {
 	t := dialogue.Turn{
-		Model: b.Model, Stop: b.Stop, Namespace: r.Namespace, RequestID: r.ID, IgnoreEOG: b.IgnoreEOS,
+		Model: b.Model, Stop: b.Stop, Namespace: r.Namespace, Weight: r.Weight, RequestID: r.ID, IgnoreEOG: b.IgnoreEOS,
 		Sampling: dialogue.Sampling{
 			Temperature: b.Temperature, TopP: b.TopP, TopK: b.TopK, MinP: b.MinP, Seed: b.Seed, Logprobs: -1,
 			FrequencyPenalty: b.FrequencyPenalty, PresencePenalty: b.PresencePenalty, RepeatPenalty: b.RepeatPenalty,

@@ -17,7 +17,8 @@ import (
 type Request struct {
 	HTTP      *fasthttp.RequestCtx
 	ID        string
-	Namespace string // of the API key; keeps caches and sessions apart
+	Namespace string  // of the API key; keeps caches and sessions apart
+	Weight    float64 // of the API key, 0 = 1
 	Began     time.Time
 	Watcher   *Watcher
 	Root      context.Context // ends when running answers must end

@@ -1,0 +1,104 @@
+package inference
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"repartee/inference/llama"
+)
+
+// savedCost is a cost model on disk.
+type savedCost struct {
+	Version int            `json:"version"`
+	Prices  [costs]float64 `json:"prices"` // seconds for each feature
+	Steps   int64          `json:"steps"`
+}
+
+// costVersion changes with the features.
+const costVersion = 1
+
+// maxCostFile bounds what is read.
+const maxCostFile = 4096
+
+// costFile names the file for a model as it is run here: another file, thread
+// count, cache type, processor or library has prices of its own.
+func costFile(dir string, cfg LoadConfig, info llama.ModelInfo, kv string) string {
+	if dir == "" {
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%d|%d|%s|%s|%s", filepath.Base(cfg.Path), info.SizeBytes, cfg.Threads, cfg.GPULayers, kv, processor(), llama.Version()))
+	return filepath.Join(dir, hex.EncodeToString(sum[:12])+".json")
+}
+
+// processor is the name of the first processor, empty where there is no /proc.
+func processor() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+// load takes over what an earlier process learned; whatever is wrong with the
+// file, the model stays as it is.
+func (c *costModel) load(path string) {
+	st, err := os.Stat(path)
+	if err != nil || st.Size() > maxCostFile {
+		return
+	}
+	b, err := os.ReadFile(path)
+	var s savedCost
+	if err != nil || json.Unmarshal(b, &s) != nil || s.Version != costVersion || s.Steps < knownMachine {
+		return
+	}
+	for _, w := range s.Prices {
+		if math.IsNaN(w) || math.Abs(w) > 60 {
+			return
+		}
+	}
+	c.w, c.n = s.Prices, s.Steps
+	for i := range c.p {
+		c.p[i][i] = 1e-5 // known, and still ready to learn
+	}
+}
+
+// save writes what was learned, whole or not at all.
+func (c *costModel) save(path string) error {
+	if path == "" || c.n < knownMachine {
+		return nil
+	}
+	b, err := json.Marshal(savedCost{costVersion, c.w, c.n})
+	if err != nil {
+		return fmt.Errorf("inference: step costs: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("inference: step costs: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".cost-*")
+	if err != nil {
+		return fmt.Errorf("inference: step costs: %w", err)
+	}
+	_, err = f.Write(b)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("inference: step costs: %w", err)
+	}
+	return nil
+}
