@@ -10,14 +10,14 @@ const minCut = 64
 // The worth of a run follows greedy-dual-size-frequency (Cherkasova 1998): the
 // cost to compute a cell again times one plus the number of requests that took
 // it over, on top of a clock that rises to the worth of what was evicted last,
-// so that old favourites age. Ties go to the least recently used.
+// so that old favourites age. What is saved elsewhere costs a part of that. Ties go to the least recently used.
 func (t *Tree) evict(need int) bool {
 	for t.set.free < need {
 		s := t.poorest()
 		if s == nil {
 			return false
 		}
-		t.clock = max(t.clock, s.node.worth)
+		t.clock = max(t.clock, s.node.price())
 		if !t.trim(s, max(minCut, need-t.set.free)) {
 			return false
 		}
@@ -33,7 +33,7 @@ func (t *Tree) poorest() *sequence {
 		if s.node == nil || s.running || s.node.live > 0 || len(s.node.children) > 0 {
 			continue
 		}
-		if worst == nil || s.node.worth < worst.node.worth || s.node.worth == worst.node.worth && s.used < worst.used {
+		if worst == nil || s.cheaper(worst) {
 			worst = s
 		}
 	}
@@ -110,7 +110,7 @@ func (t *Tree) poorestID() *sequence {
 		if pinnedAlone(s.node) {
 			continue
 		}
-		if worst == nil || s.node.worth < worst.node.worth || s.node.worth == worst.node.worth && s.used < worst.used {
+		if worst == nil || s.cheaper(worst) {
 			worst = s
 		}
 	}

@@ -18,9 +18,10 @@ type node struct {
 	// live > 0 must not be evicted.
 	below, live int
 	// hits counts requests that took this node over; worth is its eviction
-	// priority, set when it was last used (see evict.go).
-	hits  int
-	worth float64
+	// priority, set when it was last used with the clock at base (see evict.go).
+	hits        int
+	worth, base float64
+	saved       bool // a copy of the path is held elsewhere (see saved.go)
 }
 
 func (n *node) start() int { return n.end - len(n.run) }
@@ -114,7 +115,7 @@ func (n *node) split(k int) *node {
 	up := &node{
 		parent: n.parent, children: []*node{n},
 		run: n.run[:k:k], cells: n.cells[:k:k], end: n.start() + k,
-		below: n.below, live: n.live, hits: n.hits, worth: n.worth,
+		below: n.below, live: n.live, hits: n.hits, worth: n.worth, base: n.base, saved: n.saved,
 	}
 	n.parent.replace(n, up)
 	n.parent = up

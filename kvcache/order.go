@@ -23,7 +23,7 @@ func (t *Tree) makeOrder(s *sequence, need int) (bool, error) {
 			continue
 		}
 		if idle := t.poorest(); idle != nil {
-			t.clock = max(t.clock, idle.node.worth)
+			t.clock = max(t.clock, idle.node.price())
 			if !t.trim(idle, max(minCut, need)) {
 				return false, nil
 			}

@@ -196,7 +196,7 @@ func (t *Tree) graft(s *sequence, top, twin *node, k int) error {
 			n.run, n.cells = n.run[:lo], n.cells[:lo] // not freed by the sweep below
 		}
 	}
-	child := &node{parent: twin, run: tokens, cells: cells, end: twin.end + len(tokens), hits: s.node.hits, worth: s.node.worth}
+	child := &node{parent: twin, run: tokens, cells: cells, end: twin.end + len(tokens), hits: s.node.hits, worth: s.node.worth, base: s.node.base, saved: s.node.saved}
 	twin.children = append(twin.children, child)
 	t.move(s, child)
 	s.disordered = t.disorderedPath(child)

@@ -176,7 +176,7 @@ func (t *Tree) Extend(id Seq, tokens []Token, cells []int32) ([]int32, error) {
 	}
 	n := s.node
 	if n.parent == nil || len(n.children) > 0 || len(n.seqs) > 1 {
-		child := &node{parent: n, end: n.end, worth: n.worth}
+		child := &node{parent: n, end: n.end, worth: n.worth, base: n.base}
 		n.children = append(n.children, child)
 		t.move(s, child)
 		n = child
@@ -196,6 +196,7 @@ func (t *Tree) Extend(id Seq, tokens []Token, cells []int32) ([]int32, error) {
 		cells = append(cells, c)
 	}
 	n.end += len(tokens)
+	n.saved = false
 	t.verify()
 	return cells, nil
 }
@@ -233,7 +234,7 @@ func (t *Tree) Close(id Seq, keep bool) error {
 	s.used = t.now()
 	s.node.count(0, -1)
 	for n := s.node; n != nil; n = n.parent {
-		n.worth = t.clock + float64(1+n.hits)*t.cfg.CellCost(n.end)
+		n.base, n.worth = t.clock, t.clock+float64(1+n.hits)*t.cfg.CellCost(n.end)
 	}
 	var err error
 	if keep && s.node.parent != nil {

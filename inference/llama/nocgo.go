@@ -107,6 +107,9 @@ func (c *Context) StateRange([]byte) (p0, p1 Pos, err error) { return 0, 0, ErrN
 // SeqLoadAt returns ErrNotBuilt.
 func (c *Context) SeqLoadAt(SeqID, []byte, []int32) error { return ErrNotBuilt }
 
+// Fingerprint is 0: nothing can be saved.
+func (c *Context) Fingerprint() uint64 { return 0 }
+
 // SeqMove returns ErrNotBuilt.
 func (c *Context) SeqMove(SeqID, Pos, []int32) error { return ErrNotBuilt }
 

@@ -148,6 +148,13 @@ func (c *Context) SeqMove(seq SeqID, p0 Pos, cells []int32) error {
 	})
 }
 
+// Fingerprint names all that a saved piece must fit to: the model's file, the
+// library's version, the types and the parameters of the cells.
+func (c *Context) Fingerprint() (print uint64) {
+	_ = c.use(func() error { print = c.fingerprint(); return nil }) // 0 when it is closed
+	return print
+}
+
 // fingerprint names everything that a saved state must fit to.
 func (c *Context) fingerprint() uint64 {
 	if c.print == 0 {
