@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,6 +40,20 @@ type models struct{ *inference.Set }
 func (m models) Engine(name string) (dialogue.Engine, bool) {
 	e, ok := m.Get(name)
 	return e, ok
+}
+
+// cores lets speech and the language models share the processor: while speech is
+// inferred, every engine leaves it a core.
+type cores struct{ set atomic.Pointer[inference.Set] }
+
+func (c *cores) speaking(on bool) {
+	set := c.set.Load()
+	if set == nil {
+		return
+	}
+	for _, e := range set.Engines() {
+		e.Yield(on)
+	}
 }
 
 // logger sets up slog for the process.
@@ -99,14 +114,16 @@ func (c *serveCmd) Run(con *console) error {
 		err    error
 	}
 	loading := make(chan loaded, 1)
+	var cores cores
 	go func() {
 		var (
 			l        loaded
 			voiceErr error
 			voices   sync.WaitGroup
 		)
-		voices.Go(func() { l.voices, voiceErr = c.loadVoices(nil) }) // beside the model: most of both is waiting
+		voices.Go(func() { l.voices, voiceErr = c.loadVoices(cores.speaking) }) // beside the model: most of both is waiting
 		l.set, l.err = c.loadObserved(con, meter)
+		cores.set.Store(l.set)
 		voices.Wait()
 		l.err = cmp.Or(l.err, voiceErr)
 		loading <- l

@@ -30,6 +30,7 @@ type Config struct {
 	// Speculate is SpeculateOff, or anything else for guesses wherever they pay.
 	Speculate Speculation
 	force     func(proposed int) int // tests choose the guesses' depth
+	threads int // of the context, for Yield; 0 = unknown
 	// CostFile keeps what steps cost between processes; empty = nowhere.
 	CostFile string
 	// Embedder makes what Embed computes with; nil = Embed is refused.

@@ -75,6 +75,10 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		}
 		cfg.Log.Log(context.Background(), level, "answers and company", "model", cfg.Name, "independent", kv.steady, "why", kv.steadyWhy)
 	}
+	cfg.threads = cfg.Threads
+	if usesGPU(cfg) {
+		cfg.threads = 0 // its steps need no cores
+	}
 	cfg.CostFile = costFile(cfg.CostDir, cfg, info, kv.String())
 	cfg.Embedder = func() (Embedder, error) { return model.NewEmbedder(llama.EmbedderParams{Threads: cfg.Threads}) }
 	e := New(model, ctx, cfg.Config)

@@ -20,6 +20,7 @@ type scheduler struct {
 	cells   []int32  // scratch
 	load    stepLoad // of the batch so far, for the cost model
 	guess   guesser
+	yield   yielding
 
 	accounts map[string]*account // by namespace
 	refused  []*task             // scratch
@@ -35,6 +36,7 @@ func (s *scheduler) init(e *Engine) {
 	s.cost = newCostModel()
 	s.cost.load(e.cfg.CostFile)
 	s.guess.init(e.cfg)
+	s.yield.threads, s.yield.now = e.cfg.threads, e.cfg.threads
 	s.accounts = map[string]*account{}
 }
 
@@ -55,6 +57,7 @@ func (s *scheduler) step() bool {
 		// Everything active was pushed out for cells: let the queue decide anew.
 		return len(s.active) > 0 || s.queued() > 0
 	}
+	s.share()
 	began := time.Now()
 	err := s.e.ctx.Step(&s.batch)
 	now := time.Now()

@@ -1,0 +1,35 @@
+package inference
+
+import "sync/atomic"
+
+// yielding says whether an engine leaves a core to other work in the process.
+// Every node of a model's graph ends at a barrier, so one thread that loses its
+// core holds all of them up: two threads beside one busy thread decode at less
+// than half of what one thread does alone there.
+type yielding struct {
+	wanted  atomic.Bool
+	threads int // of the engine when it has all its cores; 0 = leave them alone
+	now     int
+}
+
+// Yield tells the engine that other work needs a core from now on (true) or no
+// longer does; the next step has one compute thread fewer, or all again. Any
+// goroutine may call it; the last call counts.
+func (e *Engine) Yield(on bool) { e.sched.yield.wanted.Store(on) }
+
+// share sets the threads for the next step.
+func (s *scheduler) share() {
+	y := &s.yield
+	want := y.threads
+	if y.wanted.Load() {
+		want = max(want-1, 1)
+	}
+	if want == y.now || y.threads == 0 {
+		return
+	}
+	if err := s.e.ctx.SetThreads(want, want); err != nil {
+		s.e.cfg.Log.Error("sharing cores", "engine", s.e.cfg.Name, "threads", want, "error", err)
+		return
+	}
+	y.now = want
+}
