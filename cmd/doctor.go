@@ -66,7 +66,16 @@ func (c *doctorCmd) Run(ctx context.Context, con *console) error {
 		path, err := supply.Find(p)
 		add("speech", string(p), err == nil, true, orError(path, err))
 	}
+	runtime, err := supply.Find(supply.ONNXRuntimeGPU)
+	if err != nil {
+		runtime, _ = supply.Find(supply.ONNXRuntime)
+	}
+	err = gpu.SpeechCUDA(runtime, cudaFolders()...)
+	add("speech", "CUDA provider", err == nil, false, orError("ready: "+runtime, err))
 	for _, e := range catalog.Entries {
+		if e.Kind == catalog.Voice && !e.Default && !e.Present(supply.Dir()) {
+			continue // what could be pulled is listed by "models list"
+		}
 		detail := e.Path(supply.Dir())
 		if !e.Present(supply.Dir()) {
 			detail = "not here: " + detail

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"repartee/catalog"
+	"repartee/gpu"
 	"repartee/supply"
 	"repartee/tts"
 )
@@ -49,6 +50,16 @@ func (v *voiceFlags) loadVoices(busy func(bool)) (*tts.Service, error) {
 			return nil, err
 		}
 		*part.path = path
+	}
+	if v.TTSDevice != tts.DeviceCPU {
+		if path, err := supply.Find(supply.ONNXRuntimeGPU); err == nil && gpu.Driver().Loaded {
+			cfg.Runtime = path
+		}
+		runtime := cfg.Runtime
+		cfg.CUDA = tts.CUDA{
+			Prepare: func() error { return gpu.SpeechCUDA(runtime, cudaFolders()...) },
+			Guard:   func(f func()) { gpu.KeepSignals(f) },
+		}
 	}
 	service, err := tts.New(cfg)
 	if err != nil {

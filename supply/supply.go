@@ -15,13 +15,15 @@ type Part string
 
 // The parts.
 const (
-	DefaultModel  Part = "language model"
-	DefaultVoice  Part = "voice"
-	ONNXRuntime   Part = "ONNX Runtime"
-	EspeakLibrary Part = "espeak-ng library"
-	EspeakData    Part = "espeak-ng data"
-	Phonemizer    Part = "phonemizer"
-	LlamaSource   Part = "llama.cpp source"
+	DefaultModel Part = "language model"
+	DefaultVoice Part = "voice"
+	ONNXRuntime  Part = "ONNX Runtime"
+	// ONNXRuntimeGPU is the build of ONNX Runtime with the CUDA provider beside it.
+	ONNXRuntimeGPU Part = "ONNX Runtime for CUDA"
+	EspeakLibrary  Part = "espeak-ng library"
+	EspeakData     Part = "espeak-ng data"
+	Phonemizer     Part = "phonemizer"
+	LlamaSource    Part = "llama.cpp source"
 )
 
 // place says where a part lies: below the cache, below lib/repartee of an
@@ -29,13 +31,14 @@ const (
 type place struct{ cache, beside, env string }
 
 var places = map[Part]place{
-	DefaultModel:  {"models/SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct.Q4_1.gguf", "REPARTEE_DEFAULT_MODEL"},
-	DefaultVoice:  {"voices/en_US-joe-medium.onnx", "en_US-joe-medium.onnx", "REPARTEE_DEFAULT_VOICE"},
-	ONNXRuntime:   {"onnxruntime/1.31.1/libonnxruntime.so.1.31.1", "libonnxruntime.so.1.31.1", "REPARTEE_ONNXRUNTIME"},
-	EspeakLibrary: {"espeak-ng/1.52/libespeak-ng.so", "libespeak-ng.so", "REPARTEE_ESPEAK_LIBRARY"},
-	EspeakData:    {"espeak-ng/1.52/espeak-ng-data", "espeak-ng-data", "REPARTEE_ESPEAK_DATA"},
-	Phonemizer:    {"native/current/bin/repartee-phonemize", "repartee-phonemize", "REPARTEE_PHONEMIZER"},
-	LlamaSource:   {"llama.cpp/0c1e57098b", "llama.cpp", "REPARTEE_LLAMA_SOURCE"},
+	DefaultModel:   {"models/SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct.Q4_1.gguf", "REPARTEE_DEFAULT_MODEL"},
+	DefaultVoice:   {"voices/en_US-joe-medium.onnx", "en_US-joe-medium.onnx", "REPARTEE_DEFAULT_VOICE"},
+	ONNXRuntime:    {"onnxruntime/1.31.1/libonnxruntime.so.1.31.1", "libonnxruntime.so.1.31.1", "REPARTEE_ONNXRUNTIME"},
+	ONNXRuntimeGPU: {"onnxruntime-gpu/1.31.1/libonnxruntime.so.1.31.1", "cuda/libonnxruntime.so.1.31.1", "REPARTEE_ONNXRUNTIME_GPU"},
+	EspeakLibrary:  {"espeak-ng/1.52/libespeak-ng.so", "libespeak-ng.so", "REPARTEE_ESPEAK_LIBRARY"},
+	EspeakData:     {"espeak-ng/1.52/espeak-ng-data", "espeak-ng-data", "REPARTEE_ESPEAK_DATA"},
+	Phonemizer:     {"native/current/bin/repartee-phonemize", "repartee-phonemize", "REPARTEE_PHONEMIZER"},
+	LlamaSource:    {"llama.cpp/0c1e57098b", "llama.cpp", "REPARTEE_LLAMA_SOURCE"},
 }
 
 // Dir is the cache: $REPARTEE_CACHE, else $XDG_CACHE_HOME/repartee, else

@@ -26,10 +26,10 @@ type Config struct {
 	EspeakData    string
 	// Threads an inference uses; 0 = physical cores, at most 4.
 	Threads int
-	// Device is auto, cpu or cuda; empty = auto. CUDADir is searched first for
-	// the CUDA libraries.
-	Device  string
-	CUDADir string
+	// Device is auto, cpu or cuda; empty = auto. With auto each voice goes where
+	// it is faster, and to the CPU when CUDA is missing something or wrong.
+	Device string
+	CUDA   CUDA
 	// CacheBytes bounds the finished speech in memory; 0 = no cache.
 	CacheBytes int64
 	// MaxQueue is the most speeches waiting or running; 0 = 64.

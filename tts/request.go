@@ -58,8 +58,10 @@ type Voice struct {
 	SampleRate int      `json:"sample_rate"`
 	Licence    string   `json:"licence"`
 	Speakers   []string `json:"speakers,omitempty"`
-	// Device says where inference runs: cpu or cuda.
-	Device string `json:"device"`
+	// Device says where inference runs: cpu or cuda. DeviceWhy says what spoke for
+	// it: measured times, or what CUDA lacks.
+	Device    string `json:"device"`
+	DeviceWhy string `json:"device_why,omitempty"`
 }
 
 // SpeechInfo is known before the first byte of audio.

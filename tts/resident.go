@@ -26,6 +26,7 @@ type resident struct {
 	info  voice.Info
 	text  *text.Normaliser
 	gain  float32
+	why   string // it is computed where it is
 }
 
 // warmUp holds sounds of several lengths: they are spoken once at load, so that
@@ -68,7 +69,7 @@ func newResident(ctx context.Context, name string, v voice.Voice) (*resident, er
 func (r *resident) describe() Voice {
 	return Voice{
 		Name: r.name, Family: r.info.Family, Language: r.info.Language, SampleRate: r.info.SampleRate,
-		Licence: r.info.Licence, Speakers: r.info.Speakers, Device: r.info.Device,
+		Licence: r.info.Licence, Speakers: r.info.Speakers, Device: r.info.Device, DeviceWhy: r.why,
 	}
 }
 

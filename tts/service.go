@@ -58,9 +58,16 @@ func New(cfg Config) (_ *Service, err error) {
 			s.Close()
 		}
 	}()
+	where, err := newPlacement(cfg.Device, cfg.CUDA)
+	if err != nil {
+		return nil, err
+	}
+	if where.why != nil && where.device == DeviceAuto && cfg.CUDA.Prepare != nil {
+		s.log.Info("speech runs on the CPU", "why", where.why)
+	}
 	for _, spec := range cfg.Voices {
 		t0 := time.Now()
-		v, err := voice.Load(spec.Path, voice.Options{Threads: cfg.Threads, Licence: spec.Licence, Logger: s.log.With("voice", spec.Name)})
+		v, why, err := where.place(s.ctx, spec.Path, voice.Options{Threads: cfg.Threads, Licence: spec.Licence, Logger: s.log.With("voice", spec.Name)})
 		if err != nil {
 			return nil, fmt.Errorf("tts: voice %q: %w", spec.Name, err)
 		}
@@ -74,6 +81,7 @@ func New(cfg Config) (_ *Service, err error) {
 		if err := s.add(spec.Name, v); err != nil {
 			return nil, err
 		}
+		s.byName[spec.Name].why = why
 		s.log.Info("voice loaded", "voice", spec.Name, "family", v.Info().Family, "rate", v.Info().SampleRate,
 			"device", v.Info().Device, "took", time.Since(t0).Round(time.Millisecond))
 	}
