@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"sync/atomic"
 	"time"
 
 	"repartee/inference"
@@ -15,8 +16,8 @@ import (
 )
 
 // serveAdmin opens the admin listener, if one is wanted, and returns what
-// closes it.
-func (c *serveCmd) serveAdmin() (func(), error) {
+// closes it. resident is empty while models are loaded.
+func (c *serveCmd) serveAdmin(resident *atomic.Pointer[inference.Set]) (func(), error) {
 	if c.Admin == "" {
 		return func() {}, nil
 	}
@@ -34,6 +35,20 @@ func (c *serveCmd) serveAdmin() (func(), error) {
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(c); err != nil {
 			slog.Debug("writing the configuration", "error", err)
+		}
+	})
+	mux.HandleFunc("GET /debug/kv", func(w http.ResponseWriter, _ *http.Request) {
+		set := resident.Load()
+		if set == nil {
+			http.Error(w, "models are being loaded", http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		for _, e := range set.Engines() {
+			if err := e.DebugKV(w); err != nil {
+				slog.Debug("printing the KV cache", "model", e.Name(), "error", err)
+				return
+			}
 		}
 	})
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}

@@ -26,6 +26,9 @@ type modelFlags struct {
 	GPULayers     int           `name:"gpu-layers" help:"Layers kept in GPU memory, -1 = all." default:"-1" placeholder:"N"`
 	KVType        string        `name:"kv-type" help:"Types of the K and V cache: auto, f16, bf16, q8_0, q4_0, or two as K/V such as q8_0/f16. Smaller types save memory and cost quality." default:"auto" placeholder:"K[/V]"`
 	Deterministic bool          `help:"Give the same answer to the same request whoever else is served. On a CPU it makes keys q8_0: decoding is no slower, reading long prompts in large chunks up to a quarter." default:"true" negatable:""`
+	KVHost        size          `name:"kv-host" help:"Host memory for prefixes that leave the KV cells, such as 2GiB; 0 = none. Too little makes conversations be read again." default:"2GiB" placeholder:"SIZE"`
+	KVDir         string        `name:"kv-dir" help:"Folder for prefixes that leave host memory and for all at the end of the process; empty = none. It holds what users wrote." default:"" placeholder:"DIR"`
+	KVDisk        size          `name:"kv-disk" help:"Most bytes in --kv-dir, divided among the models. Too few lose conversations over a restart." default:"10GiB" placeholder:"SIZE"`
 	Speculate     string        `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before) or off. Answers stay the same." enum:"auto,ngram,off" default:"auto" placeholder:"MODE"`
 	Threads       int           `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
 }
@@ -101,6 +104,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Speculate: m.speculation(), Observer: observer, Log: slog.Default(),
 				},
 				Path: path, GPULayers: m.GPULayers, Threads: m.Threads, KVType: m.KVType,
+				KV:       inference.TierConfig{Host: int64(m.KVHost) / int64(len(models)), Dir: m.KVDir, Disk: int64(m.KVDisk) / int64(len(models))},
 				CostDir:  filepath.Join(supply.Dir(), "cost"),
 				Progress: loadProgress(con, spec.Name),
 			})

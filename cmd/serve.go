@@ -102,7 +102,8 @@ func (c *serveCmd) Run(con *console) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(listener) }()
-	stopAdmin, err := c.serveAdmin()
+	var resident atomic.Pointer[inference.Set]
+	stopAdmin, err := c.serveAdmin(&resident)
 	if err != nil {
 		return err
 	}
@@ -148,6 +149,7 @@ func (c *serveCmd) Run(con *console) error {
 		return l.err
 	}
 	meter.Watch(l.set)
+	resident.Store(l.set)
 	var speaker speech.Speaker
 	if l.voices != nil {
 		speaker = l.voices

@@ -80,6 +80,9 @@ const minShared = 32
 // mustWait tells whether t should wait for a running task to compute a prefix
 // that both share.
 func (s *scheduler) mustWait(t *task) bool {
+	if s.fetching(t) {
+		return true
+	}
 	if w := t.waitFor; w != nil {
 		if w.open && w.filled < t.waitAt {
 			return true
@@ -116,9 +119,11 @@ func (s *scheduler) start(t *task) bool {
 		return true
 	}
 	t.seq, t.open, t.filled = seq, true, held
-	if t.started.IsZero() {
+	first := t.started.IsZero()
+	if first {
 		t.started, t.cached = time.Now(), held
 	}
+	s.beginRestore(t, first)
 	s.run(t)
 	return true
 }

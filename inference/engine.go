@@ -12,6 +12,7 @@ import (
 
 	"repartee/inference/llama"
 	"repartee/kvcache"
+	"repartee/kvcache/tier"
 )
 
 // Config is the size and the pace of an engine.
@@ -30,9 +31,11 @@ type Config struct {
 	// Speculate is SpeculateOff, or anything else for guesses wherever they pay.
 	Speculate Speculation
 	force     func(proposed int) int // tests choose the guesses' depth
-	threads int // of the context, for Yield; 0 = unknown
+	threads   int                    // of the context, for Yield; 0 = unknown
 	// CostFile keeps what steps cost between processes; empty = nowhere.
 	CostFile string
+	// Tiers keep what leaves the cells; the engine owns them. nil = none.
+	Tiers *tier.Store
 	// Embedder makes what Embed computes with; nil = Embed is refused.
 	Embedder func() (Embedder, error)
 	Observer Observer     // nil = nobody
@@ -80,6 +83,7 @@ type Engine struct {
 	mu      sync.Mutex
 	waiting []*task // submitted, not admitted; bounded by MaxQueue+Parallel
 	closed  bool
+	errands []func()     // for the scheduler, see errand
 	running atomic.Int32 // admitted tasks
 	perTask atomic.Int64 // nanoseconds a finished request took, smoothed
 
@@ -286,6 +290,7 @@ func (e *Engine) run() {
 	for !e.loop() {
 	}
 	e.sched.failAll(ErrClosed)
+	e.sched.persist()
 }
 
 // loop runs steps until Close (true) or a panic (false).
@@ -302,7 +307,7 @@ func (e *Engine) loop() (stopped bool) {
 			return true
 		default:
 		}
-		if e.sched.step() {
+		if e.sched.step() || e.sched.save() {
 			continue
 		}
 		if resident.Load() > 1 {
@@ -323,6 +328,7 @@ type Stats struct {
 	Steps, Rows      int64
 	Preempted        int64
 	Speculation      SpeculationStats
+	Tiers            TierStats
 }
 
 type statsBox struct {
@@ -340,5 +346,8 @@ func (e *Engine) Stats() Stats {
 	e.mu.Unlock()
 	s.Running = int(e.running.Load())
 	s.Cache.Cells = e.cfg.Cells
+	if e.cfg.Tiers != nil {
+		s.Tiers.Stats = e.cfg.Tiers.Stats()
+	}
 	return s
 }

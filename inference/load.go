@@ -24,6 +24,8 @@ type LoadConfig struct {
 	// CostDir holds what steps cost on this machine, a file a model; empty = it is
 	// learned anew each time.
 	CostDir string
+	// KV is the size of the tiers below the cells.
+	KV TierConfig
 	// Progress is called while the file is read, with 0 … 1. May be nil.
 	Progress func(fraction float32) bool
 }
@@ -78,6 +80,11 @@ func Load(cfg LoadConfig) (*Engine, error) {
 	cfg.threads = cfg.Threads
 	if usesGPU(cfg) {
 		cfg.threads = 0 // its steps need no cores
+	}
+	if cfg.Tiers, err = cfg.KV.open(ctx.Fingerprint(), cfg.Log); err != nil {
+		ctx.Close()
+		model.Close()
+		return nil, err
 	}
 	cfg.CostFile = costFile(cfg.CostDir, cfg, info, kv.String())
 	cfg.Embedder = func() (Embedder, error) { return model.NewEmbedder(llama.EmbedderParams{Threads: cfg.Threads}) }

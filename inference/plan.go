@@ -30,7 +30,7 @@ func (s *scheduler) fill() bool {
 		t.group, t.rows, t.draft = -1, 0, t.draft[:0]
 	}
 	for _, t := range s.active {
-		if !t.decoding() {
+		if !t.decoding() && !t.restoring() {
 			s.prefill = append(s.prefill, t)
 		}
 	}

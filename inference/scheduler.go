@@ -21,6 +21,7 @@ type scheduler struct {
 	load    stepLoad // of the batch so far, for the cost model
 	guess   guesser
 	yield   yielding
+	tiers   tiers
 
 	accounts map[string]*account // by namespace
 	refused  []*task             // scratch
@@ -37,6 +38,7 @@ func (s *scheduler) init(e *Engine) {
 	s.cost.load(e.cfg.CostFile)
 	s.guess.init(e.cfg)
 	s.yield.threads, s.yield.now = e.cfg.threads, e.cfg.threads
+	s.initTiers()
 	s.accounts = map[string]*account{}
 }
 
@@ -47,8 +49,10 @@ func (s *scheduler) newTree(e *Engine) *kvcache.Tree {
 
 // step does one round and tells whether there was anything to do.
 func (s *scheduler) step() bool {
+	s.runErrands()
 	s.reap()
 	s.admit()
+	s.restore()
 	if len(s.active) == 0 {
 		return false
 	}
@@ -69,6 +73,7 @@ func (s *scheduler) step() bool {
 	s.charge()
 	s.e.cfg.Observer.Step(s.e.cfg.Name, len(s.batch.Tokens), now.Sub(began).Microseconds())
 	s.deliver(now)
+	s.save()
 	s.publish()
 	return true
 }
@@ -137,6 +142,6 @@ func (s *scheduler) publish() {
 	s.rowsDone += int64(len(s.batch.Tokens))
 	box := &s.e.stats
 	box.mu.Lock()
-	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Preempted: s.preempted, Cache: s.tree.Stats(), Speculation: s.guess.stats}
+	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Preempted: s.preempted, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}
 	box.mu.Unlock()
 }

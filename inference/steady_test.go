@@ -57,6 +57,26 @@ func steadyRequest(t *testing.T, e *Engine, i int, sampled bool) *Request {
 	return r
 }
 
+// steadyRequests are 16 greedy and 4 sampled ones.
+const steadyRequests = 20
+
+// steadyAnswer is what an engine answers to the i-th of them.
+func steadyAnswer(t *testing.T, e *Engine, i int, p Priority) (string, Result) {
+	t.Helper()
+	r := steadyRequest(t, e, i%16, i >= 16)
+	r.Priority = p
+	s, err := e.Submit(context.Background(), r)
+	if err != nil {
+		t.Errorf("Submit(%d) = %v", i, err)
+		return "", Result{}
+	}
+	text, res, err := collect(s)
+	if err != nil {
+		t.Errorf("request %d = %v", i, err)
+	}
+	return text, res
+}
+
 // TestAnswersDoNotDependOnCompany has 16 greedy and 4 sampled prompts answered
 // alone in a new engine each, and expects the same words from the cache, in the
 // company of eight, on one thread, with other chunks, and from a buffer so small
@@ -65,7 +85,6 @@ func steadyRequest(t *testing.T, e *Engine, i int, sampled bool) *Request {
 // 20 in one run); in a buffer that nothing is evicted from they were the same.
 func TestAnswersDoNotDependOnCompany(t *testing.T) {
 	path := realModel(t)
-	const greedy, sampled = 16, 4
 	loadEngine := func(cfg LoadConfig) *Engine {
 		t.Helper()
 		cfg.Path, cfg.Name, cfg.KVType, cfg.Deterministic = path, "steady", "auto", true
@@ -76,23 +95,10 @@ func TestAnswersDoNotDependOnCompany(t *testing.T) {
 		}
 		return e
 	}
-	ask := func(e *Engine, i int) (string, Result) {
-		t.Helper()
-		s, err := e.Submit(context.Background(), steadyRequest(t, e, i%greedy, i >= greedy))
-		if err != nil {
-			t.Errorf("Submit(%d) = %v", i, err)
-			return "", Result{}
-		}
-		text, res, err := collect(s)
-		if err != nil {
-			t.Errorf("request %d = %v", i, err)
-		}
-		return text, res
-	}
-	want := make([]string, greedy+sampled)
+	want := make([]string, steadyRequests)
 	for i := range want {
 		e := loadEngine(LoadConfig{Config: Config{Cells: 2048, Parallel: 1}, Threads: 2})
-		want[i], _ = ask(e, i)
+		want[i], _ = steadyAnswer(t, e, i, Interactive)
 		e.Close()
 	}
 	same := func(name string, i int, got string) {
@@ -114,7 +120,7 @@ func TestAnswersDoNotDependOnCompany(t *testing.T) {
 		for range at {
 			all.Go(func() {
 				for i := range next {
-					got, _ := ask(e, i)
+					got, _ := steadyAnswer(t, e, i, Interactive)
 					same(name, i, got)
 				}
 			})
@@ -124,7 +130,7 @@ func TestAnswersDoNotDependOnCompany(t *testing.T) {
 	together("in company on one thread", e, 8)
 	cached := 0
 	for i := range want {
-		got, res := ask(e, i)
+		got, res := steadyAnswer(t, e, i, Interactive)
 		same("from the cache", i, got)
 		cached += res.CachedTokens
 	}

@@ -7,6 +7,7 @@ import (
 
 	"repartee/inference/llama"
 	"repartee/kvcache"
+	"repartee/kvcache/tier"
 	"repartee/speculation"
 )
 
@@ -37,6 +38,13 @@ type task struct {
 	guesses int                   // most of them in a step
 	draft   []Token               // guesses in this step, behind the newest token
 
+	// Tiers: the beginning of tokens is restored up to restoreTo, of which
+	// restoreFrom lay in cells; restoreFirst when that counts as cached. ticket is a fetch from files, asked for once.
+	restoreTo, restoreFrom int
+	restoreFirst, fromDisk bool
+	asked                  bool
+	ticket                 *tier.Ticket
+
 	account *account // of the namespace, once it ran
 	refused error    // why it never will
 
@@ -50,7 +58,12 @@ type task struct {
 func (t *task) pending() int { return len(t.tokens) - t.filled }
 
 // decoding tells whether the task generates: only its newest token is missing.
-func (t *task) decoding() bool { return t.open && t.pending() == 1 && t.generated > 0 }
+func (t *task) decoding() bool {
+	return t.open && t.pending() == 1 && t.generated > 0 && !t.restoring()
+}
+
+// restoring tells whether pieces of its beginning are still to be loaded.
+func (t *task) restoring() bool { return t.filled < t.restoreTo }
 
 // watch lets the end of ctx reach the scheduler.
 func (t *task) watch(ctx context.Context, wake func()) {

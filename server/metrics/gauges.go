@@ -13,26 +13,33 @@ import (
 type engines struct {
 	set *inference.Set
 
-	cells, waiting, running, usage, config, guesses *prometheus.Desc
+	cells, waiting, running, usage, config, guesses  *prometheus.Desc
+	hits, bytes, evicted, restored, restoring, saved *prometheus.Desc
 }
 
 // Watch exports the engines' queues and caches, under our names and under
 // those that Kubernetes inference gateways read from vLLM.
 func (m *Metrics) Watch(set *inference.Set) {
 	m.registry.MustRegister(&engines{
-		set:     set,
-		cells:   prometheus.NewDesc("repartee_kv_cells", "KV cells by tier and state.", []string{"model", "tier", "state"}, nil),
-		guesses: prometheus.NewDesc("repartee_speculation_tokens_total", "Guessed tokens by where they were copied from and what became of them.", []string{"model", "source", "outcome"}, nil),
-		waiting: prometheus.NewDesc("vllm:num_requests_waiting", "Requests waiting.", []string{"model_name"}, nil),
-		running: prometheus.NewDesc("vllm:num_requests_running", "Requests running.", []string{"model_name"}, nil),
-		usage:   prometheus.NewDesc("vllm:kv_cache_usage_perc", "Share of KV cells in use, 0 to 1.", []string{"model_name"}, nil),
-		config:  prometheus.NewDesc("vllm:cache_config_info", "KV cache size.", []string{"model_name", "block_size", "num_gpu_blocks"}, nil),
+		set:       set,
+		cells:     prometheus.NewDesc("repartee_kv_cells", "KV cells by tier and state.", []string{"model", "tier", "state"}, nil),
+		guesses:   prometheus.NewDesc("repartee_speculation_tokens_total", "Guessed tokens by where they were copied from and what became of them.", []string{"model", "source", "outcome"}, nil),
+		waiting:   prometheus.NewDesc("vllm:num_requests_waiting", "Requests waiting.", []string{"model_name"}, nil),
+		running:   prometheus.NewDesc("vllm:num_requests_running", "Requests running.", []string{"model_name"}, nil),
+		usage:     prometheus.NewDesc("vllm:kv_cache_usage_perc", "Share of KV cells in use, 0 to 1.", []string{"model_name"}, nil),
+		hits:      prometheus.NewDesc("repartee_kv_hits_total", "Requests that took tokens over, by the tier they came from.", []string{"model", "tier"}, nil),
+		bytes:     prometheus.NewDesc("repartee_kv_bytes", "Bytes of saved prefixes by tier and state.", []string{"model", "tier", "state"}, nil),
+		evicted:   prometheus.NewDesc("repartee_kv_evicted_total", "What left a tier: tokens of cells, pieces of at most 64 tokens of the others.", []string{"model", "tier"}, nil),
+		restored:  prometheus.NewDesc("repartee_kv_restored_tokens_total", "Tokens brought back into cells.", []string{"model"}, nil),
+		restoring: prometheus.NewDesc("repartee_kv_restore_seconds_total", "Time the scheduler spent bringing tokens back.", []string{"model"}, nil),
+		saved:     prometheus.NewDesc("repartee_kv_saved_tokens_total", "Tokens copied out of cells.", []string{"model"}, nil),
+		config:    prometheus.NewDesc("vllm:cache_config_info", "KV cache size.", []string{"model_name", "block_size", "num_gpu_blocks"}, nil),
 	})
 }
 
 // Describe lists the gauges.
 func (e *engines) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses} {
+	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved} {
 		ch <- d
 	}
 }
@@ -41,6 +48,9 @@ func (e *engines) Describe(ch chan<- *prometheus.Desc) {
 func (e *engines) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	count := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
 	for _, engine := range e.set.Engines() {
 		s, name := engine.Stats(), engine.Name()
@@ -54,6 +64,22 @@ func (e *engines) Collect(ch chan<- prometheus.Metric) {
 			count(right, "accepted")
 			count(s.Speculation.Drafted[i]-right, "rejected")
 		}
+		t := s.Tiers
+		gauge(e.cells, float64(t.HostTokens), name, "host", "used")
+		gauge(e.cells, float64(t.DiskTokens), name, "disk", "used")
+		gauge(e.bytes, float64(t.HostBytes), name, "host", "used")
+		gauge(e.bytes, float64(t.HostCap), name, "host", "total")
+		gauge(e.bytes, float64(t.DiskBytes), name, "disk", "used")
+		gauge(e.bytes, float64(t.DiskCap), name, "disk", "total")
+		count(e.hits, float64(t.PrimaryHits), name, "primary")
+		count(e.hits, float64(t.HostHits), name, "host")
+		count(e.hits, float64(t.DiskHits), name, "disk")
+		count(e.evicted, float64(s.Cache.EvictedTokens), name, "primary")
+		count(e.evicted, float64(t.HostEvicted), name, "host")
+		count(e.evicted, float64(t.DiskEvicted), name, "disk")
+		count(e.restored, float64(t.RestoredTokens), name)
+		count(e.restoring, t.RestoreTime.Seconds(), name)
+		count(e.saved, float64(t.SavedTokens), name)
 		gauge(e.waiting, float64(s.Waiting), name)
 		gauge(e.running, float64(s.Running), name)
 		gauge(e.usage, float64(s.Cache.Used)/float64(max(s.Cache.Cells, 1)), name)
