@@ -40,7 +40,8 @@ test: build ## every test that needs no GPU
 	CGO_ENABLED=0 go test $(PURE)
 	@echo "test: pure Go, race detector and self-checks"
 	go test -race -tags=$(TAGS),invariants $(RACE)
-	@echo "test: everything with the real libraries, model and voice"
+	@echo "test: everything with the real libraries, model and voices"
+	@third_party/fetch.py kokoro
 	REPARTEE_E2E=1 go test -timeout 20m ./...
 	@$(MAKE) --no-print-directory e2e
 
