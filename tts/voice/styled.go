@@ -99,6 +99,8 @@ func loadStyled(m *graph.Model, path string, o Options) (Voice, error) {
 	m.FloatInputs("speed")
 	if o.CUDA { // which has no kernel for integer convolutions; a CPU's are faster than its float ones
 		m.FloatConvs()
+	} else {
+		m.GemmConvs()
 	}
 	m.Outputs = styledOutputs(m)
 	if v.p, err = newPart(m, o.session(max(o.Threads, 1))); err != nil {

@@ -64,6 +64,11 @@ func Ints(name string, dims []int64, data []int64) Tensor {
 	return newTensor(name, Int64, dims, raw)
 }
 
+// Bytes makes a tensor of unsigned bytes.
+func Bytes(name string, dims []int64, data []byte) Tensor {
+	return newTensor(name, uint8Type, dims, data)
+}
+
 func newTensor(name string, kind int, dims []int64, raw []byte) Tensor {
 	b := make([]byte, 0, len(raw)+len(name)+64)
 	for _, d := range dims {

@@ -26,11 +26,19 @@ func (m *Model) FloatConvs() int {
 		if n.Op != "ConvInteger" {
 			continue
 		}
-		c := m.floatConv(x, n)
+		c := m.integerConv(x, n)
 		if c == nil {
 			continue
 		}
-		*n = *c.conv
+		w, ok := dequantised(c.weight, c.scale, c.zero, n.In[1]+"_float")
+		if !ok {
+			continue
+		}
+		m.AddWeight(w)
+		*n = Node{Name: n.Name, Op: "Conv", In: []string{c.quantised.in(0), w.Name}, Out: []string{c.out}, Attrs: n.Attrs}
+		if c.bias != "" {
+			n.In = append(n.In, c.bias)
+		}
 		for _, d := range c.dropped {
 			drop[d] = true
 		}
@@ -44,21 +52,28 @@ func (m *Model) FloatConvs() int {
 	return done
 }
 
-type floatConv struct {
-	conv    *Node
-	dropped []*Node
+// integerConv is a convolution of quantised numbers and what surrounds it.
+type integerConv struct {
+	quantised *Node // DynamicQuantizeLinear
+	weight    Tensor
+	zero      Tensor // of the weight; without a name: none
+	scale     Tensor // of the weight
+	scales    string // of input and weight together
+	bias      string // "" = none
+	out       string // the tensor that comes of it all
+	dropped   []*Node
 }
 
-func (m *Model) floatConv(x *Index, n *Node) *floatConv {
-	if len(n.In) < 3 {
+// integerConv recognises the quantiser's usual form; nil when n has another.
+func (m *Model) integerConv(x *Index, n *Node) *integerConv {
+	if len(n.In) < 3 || n.out(0) == "" {
 		return nil
 	}
-	q := x.Maker(n.In[0])
-	w, isWeight := m.Weight(n.In[1])
-	if q == nil || q.Op != "DynamicQuantizeLinear" || !isWeight {
+	c := &integerConv{quantised: x.Maker(n.In[0])}
+	var ok bool
+	if c.weight, ok = m.Weight(n.In[1]); !ok || c.quantised == nil || c.quantised.Op != "DynamicQuantizeLinear" {
 		return nil
 	}
-	c := &floatConv{}
 	only := func(tensor string) *Node {
 		if u := x.Users(tensor); len(u) == 1 {
 			c.dropped = append(c.dropped, u[0])
@@ -66,10 +81,9 @@ func (m *Model) floatConv(x *Index, n *Node) *floatConv {
 		}
 		return nil
 	}
-	bias := ""
 	next := only(n.out(0))
 	if next != nil && next.Op == "Add" {
-		if bias = m.floatBias(x, next.Other(n.out(0))); bias == "" {
+		if c.bias = m.floatBias(x, next.Other(n.out(0))); c.bias == "" {
 			return nil
 		}
 		next = only(next.out(0))
@@ -78,31 +92,21 @@ func (m *Model) floatConv(x *Index, n *Node) *floatConv {
 		return nil
 	}
 	mul := only(next.out(0))
-	if mul == nil || mul.Op != "Mul" {
+	if mul == nil || mul.Op != "Mul" || mul.out(0) == "" {
 		return nil
 	}
-	scales := x.Maker(mul.Other(next.out(0)))
-	if scales == nil || scales.Op != "Mul" || !slices.Contains(scales.In, q.out(1)) {
+	c.scales, c.out = mul.Other(next.out(0)), mul.out(0)
+	scales := x.Maker(c.scales)
+	if scales == nil || scales.Op != "Mul" || !slices.Contains(scales.In, c.quantised.out(1)) {
 		return nil
 	}
-	scale, ok := m.Weight(scales.Other(q.out(1)))
-	if !ok {
+	if c.scale, ok = m.Weight(scales.Other(c.quantised.out(1))); !ok {
 		return nil
 	}
-	zero := Tensor{}
 	if len(n.In) > 3 && n.In[3] != "" {
-		if zero, ok = m.Weight(n.In[3]); !ok {
+		if c.zero, ok = m.Weight(n.In[3]); !ok {
 			return nil
 		}
-	}
-	f, ok := dequantised(w, scale, zero, n.In[1]+"_float")
-	if !ok {
-		return nil
-	}
-	m.AddWeight(f)
-	c.conv = &Node{Name: n.Name, Op: "Conv", In: []string{q.in(0), f.Name}, Out: []string{mul.out(0)}, Attrs: n.Attrs}
-	if bias != "" {
-		c.conv.In = append(c.conv.In, bias)
 	}
 	return c
 }

@@ -101,6 +101,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
+		m.GemmConvs()
 		m.FloatConvs()
 		m.FloatInputs("x")
 		if _, err := Parse(m.Bytes()); err != nil {
