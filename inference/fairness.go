@@ -172,9 +172,9 @@ func (s *scheduler) firstToken(t *task) time.Duration {
 			beside.outputs++
 		}
 	}
-	budget := s.e.cfg.StepBudget
+	budget := s.e.cfg.StepBudget + s.cost.predict(beside)
 	if beside.rows == 0 {
-		budget *= 2
+		budget = 2 * s.e.cfg.StepBudget
 	}
 	most := max(min(rest, s.e.cfg.BatchRows-beside.rows), 1)
 	k := s.cost.chunk(beside, depth, budget, min(minChunk, most), most)

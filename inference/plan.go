@@ -51,9 +51,10 @@ func (s *scheduler) fill() bool {
 			cmp.Compare(a.urgency(now), b.urgency(now)),
 		)
 	})
-	budget, least := s.e.cfg.StepBudget, minChunk
+	// The budget is what reading may add to the streams' own rows.
+	budget, least := s.e.cfg.StepBudget+s.cost.predict(s.load), minChunk
 	if len(s.batch.Tokens) == 0 {
-		budget, least = 2*budget, 2*minChunk // nobody streams
+		budget, least = 2*s.e.cfg.StepBudget, 2*minChunk // nobody streams
 	}
 	for _, t := range s.prefill {
 		rows := len(s.batch.Tokens)
