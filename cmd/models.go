@@ -17,6 +17,7 @@ type modelsCmd struct {
 	Show modelsShowCmd `cmd:"" help:"Show what a model or voice file says of itself."`
 	Pull modelsPullCmd `cmd:"" help:"Fetch a model of the catalogue from the hub, with resume and checksum."`
 	Rm   modelsRmCmd   `cmd:"" help:"Remove a pulled model's file."`
+	Make modelsMakeCmd `cmd:"" help:"Write a model with random weights in the shape of a real one, to measure with."`
 }
 
 type modelsListCmd struct {

@@ -1,0 +1,43 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"repartee/supply"
+	"repartee/synthetic"
+)
+
+type modelsMakeCmd struct {
+	Shape        string `arg:"" help:"phi3-mini, llama3.1-8b or qwen2.5-1.5b."`
+	File         string `arg:"" help:"GGUF file to write."`
+	Layers       int    `help:"Layers to keep; 0 = all. Fewer make a thinned copy that fits little memory." default:"0" placeholder:"N"`
+	Seed         uint64 `help:"Seed of the weights; the same seed makes the same file." default:"1" placeholder:"N"`
+	Vocabularies string `help:"Folder with llama.cpp's ggml-vocab-*.gguf. Default: that of the pinned tree." placeholder:"DIR"`
+}
+
+// Run writes the file.
+func (c *modelsMakeCmd) Run(con *console) error {
+	shape, err := synthetic.Named(c.Shape)
+	if err != nil {
+		return &usageError{err.Error()}
+	}
+	from := c.Vocabularies
+	if from == "" {
+		tree, err := supply.Find(supply.LlamaSource)
+		if err != nil {
+			return err
+		}
+		from = filepath.Join(tree, "models")
+	}
+	if err := shape.Write(c.File, from, c.Layers, c.Seed); err != nil {
+		return err
+	}
+	st, err := os.Stat(c.File)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(con.out, "%s: %d MB\n", c.File, st.Size()/1e6)
+	return nil
+}

@@ -1,0 +1,34 @@
+package gpu
+
+import "repartee/inference/llama/gguf"
+
+// Step is how a model will be used, as far as memory depends on it.
+type Step struct {
+	Rows    int // most rows of a step
+	Outputs int // most rows with logits
+	Cells   int // 0 = to be fitted
+	// KeyBits and ValueBits are the size of one element of the cache.
+	KeyBits, ValueBits float64
+	GPULayers          int // −1 = all
+}
+
+// LoadOf makes a plan's entry of what a model's file says. tied models take their
+// embedding onto the card a second time, as the head.
+func LoadOf(name string, p gguf.Footprint, tied bool, s Step) Load {
+	l := Load{
+		Name: name, Layers: p.Layers, Output: p.Output, Host: p.Host, Cells: s.Cells, MaxCells: max(p.Context, LeastCells), GPULayers: s.GPULayers,
+		CellLayer: uint64((float64(p.KeyWidth)*s.KeyBits + float64(p.ValueWidth)*s.ValueBits) / 8),
+	}
+	if tied {
+		l.Output += p.Host
+	}
+	// The widest points of a step's graph, float32, alive at once with the residual
+	// stream: the feed-forward layer's two halves and their product, or the logits;
+	// and the mask, a number for each row and cell.
+	rows, width, cells := uint64(s.Rows), uint64(p.Embedding), uint64(s.Cells)
+	if cells == 0 {
+		cells = uint64(l.MaxCells)
+	}
+	l.Compute = 4 * (max(rows*(3*uint64(p.Feed)+2*width), uint64(s.Outputs)*uint64(p.Vocabulary)+rows*width) + rows*cells)
+	return l
+}

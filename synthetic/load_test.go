@@ -1,0 +1,113 @@
+//go:build cgo
+
+package synthetic
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"repartee/gpu"
+	"repartee/inference/llama"
+	"repartee/inference/llama/gguf"
+	"repartee/supply"
+)
+
+// resident is the memory of this process that is in use, in bytes.
+func resident(t *testing.T) uint64 {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip("no /proc to measure with")
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.ParseUint(strings.Fields(rest)[0], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kib << 10
+		}
+	}
+	t.Fatal("/proc/self/status has no VmRSS")
+	return 0
+}
+
+// TestPlanAgreesWithTheProcess loads a thinned copy of each shape on the
+// processor: what the plan says, with the weights that the processor keeps twice,
+// must be within 5 % of what the process took.
+func TestPlanAgreesWithTheProcess(t *testing.T) {
+	if os.Getenv("REPARTEE_E2E") == "" {
+		t.Skip("set REPARTEE_E2E=1: it writes and loads gigabytes")
+	}
+	tree, err := supply.Find(supply.LlamaSource)
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, shape := range Shapes {
+		t.Run(shape.Name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "m.gguf")
+			if err := shape.Write(path, filepath.Join(tree, "models"), 4, 1); err != nil {
+				t.Fatal(err)
+			}
+			file, err := gguf.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			print, err := file.Footprint()
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The vocabulary is not part of the plan: what it takes is measured apart.
+			empty := resident(t)
+			words, err := llama.LoadModel(llama.ModelParams{Path: path, VocabOnly: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer words.Close()
+			before := resident(t)
+			vocabulary := before - min(empty, before)
+			model, err := llama.LoadModel(llama.ModelParams{Path: path})
+			if err != nil {
+				t.Fatalf("LoadModel: %v", err)
+			}
+			defer model.Close()
+			const cells, rows, outputs = 8192, 512, 128
+			ctx, err := model.NewContext(llama.ContextParams{Cells: cells, Sequences: 8, Batch: rows, Ubatch: rows, Outputs: outputs, FlashAttn: 1, OffloadKV: true})
+			if err != nil {
+				t.Fatalf("NewContext: %v", err)
+			}
+			defer ctx.Close()
+			var b llama.Batch
+			for i := range rows {
+				b.Add(llama.Token(i), llama.Pos(i), 0)
+			}
+			if err := ctx.Step(&b); err != nil {
+				t.Fatalf("Step of %d rows: %v", rows, err)
+			}
+			load := gpu.LoadOf(shape.Name, print, file.Tied(), gpu.Step{Rows: rows, Outputs: outputs, Cells: cells, KeyBits: 16, ValueBits: 16, GPULayers: -1})
+			plan, err := gpu.Want{Card: "processor", Total: 1 << 40, Free: 1 << 40, Models: []gpu.Load{load}}.Fit()
+			if err != nil {
+				t.Fatal(err)
+			}
+			fit, use, took := plan.Models[0], ctx.Memory(), resident(t)-before-vocabulary
+			t.Logf("plan: weights %d, KV %d, compute %d MiB; library: %d, %d, %d; process: %d", (print.Weights())>>20, fit.KV>>20, load.Compute>>20, use.Weights>>20, use.KV>>20, use.Compute>>20, took>>20)
+			near := func(what string, got, want uint64) {
+				t.Helper()
+				if float64(got) < 0.95*float64(want) || float64(got) > 1.05*float64(want) {
+					t.Errorf("%s: the plan says %d MiB, it is %d MiB", what, got>>20, want>>20)
+				}
+			}
+			near("KV", fit.KV, use.KV)
+			// The processor's kernels want most weights in another order: the library
+			// keeps them twice, which a card does not.
+			twice := use.Weights - print.Weights()
+			if use.Weights < print.Weights() || twice > print.Weights() {
+				t.Errorf("weights: the plan says %d MiB, the library has %d MiB", print.Weights()>>20, use.Weights>>20)
+			}
+			near("the process", print.Weights()+twice+fit.KV+load.Compute, took)
+		})
+	}
+}
