@@ -48,7 +48,7 @@ func (e *encoding) start(ctx context.Context, cancel context.CancelCauseFunc, j 
 }
 
 func (e *encoding) open(samples int64) (err error) {
-	e.enc, err = e.j.o.format.NewEncoder(audio.Options{SampleRate: e.j.o.rate, Samples: samples})
+	e.enc, err = e.j.o.format.NewEncoder(audio.Options{SampleRate: e.j.o.rate, Samples: samples, Whole: e.j.o.Whole})
 	return err
 }
 

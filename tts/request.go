@@ -38,7 +38,7 @@ type Request struct {
 	// same bytes.
 	Seed uint64
 	// Whole says that the caller takes the result in one piece: formats whose
-	// header holds the length (wav, flac) then have the right one.
+	// header holds the length (wav, flac, mp3) then have the right one.
 	Whole bool
 	// Lexicon replaces words (matched without regard to case) before the text
 	// is normalised; a value between slashes is phonemes, "/fəˈniːm/".

@@ -254,6 +254,9 @@ func (p *speaker) pause(l line, last bool) int {
 	if p.o.Pause == PauseNone || last {
 		d = 0
 	}
+	if p.o.Pause == PauseNone && last {
+		d = 0.04 // an mp3 stream may lose this much at its end
+	}
 	if l.wait > 0 {
 		d = l.wait.Seconds()
 	}

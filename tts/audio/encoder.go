@@ -26,6 +26,9 @@ type Options struct {
 	// Samples is the length when it is known beforehand, else 0: a header
 	// then says that it is open.
 	Samples int64
+	// Whole says that the bytes are taken in one piece: mp3 then holds them
+	// back until Finish, for a header with the exact length.
+	Whole bool
 	// Bitrate in bit/s for mp3 and opus; 0 = by sample rate.
 	Bitrate int
 }
