@@ -122,6 +122,19 @@ func TestSocketConversation(t *testing.T) {
 	}
 }
 
+// A client may begin the next turn as soon as it has read the end of one.
+func TestSocketTurnsFollowAtOnce(t *testing.T) {
+	w := start(t, Config{}, nil).ready()
+	p := w.dial(t, "")
+	p.next()
+	for i := range 200 {
+		p.send(`{"type":"chat","message":"x","max_tokens":1,"temperature":0}`)
+		if text, e := p.turn(); text != "a" || e.Type != "done" {
+			t.Fatalf("turn %d = %q, %+v, want a and done", i+1, text, e)
+		}
+	}
+}
+
 func TestSocketErrorsLeaveItOpen(t *testing.T) {
 	w := start(t, Config{}, nil).ready()
 	p := w.dial(t, "")

@@ -137,10 +137,7 @@ func (c *socket) begin(body chatBody, speak bool) {
 		c.fail(web.NotFound("model_not_found", "model", "this server has no language model"))
 		return
 	}
-	c.mu.Lock()
-	busy := c.cancel != nil
-	c.mu.Unlock()
-	if busy {
+	if c.busy() {
 		c.fail(&web.Error{Status: 409, Type: "invalid_request_error", Code: "busy", Msg: "a turn is running: cancel it first"})
 		return
 	}
@@ -164,7 +161,7 @@ func (c *socket) run(f func(ctx context.Context, turn int) error) bool {
 	c.turn++
 	n := c.turn
 	c.mu.Lock()
-	c.cancel, c.done = cancel, done
+	c.cancel, c.done, c.told = cancel, done, false
 	c.mu.Unlock()
 	go func() {
 		defer c.all.Leave()
@@ -183,10 +180,32 @@ func (c *socket) run(f func(ctx context.Context, turn int) error) bool {
 			}
 		}()
 		if err := f(ctx, n); err != nil {
+			c.tell()
 			c.fail(err)
 		}
 	}()
 	return true
+}
+
+// tell notes that the turn's last message is about to be sent: a client that has
+// read it may begin the next turn at once.
+func (c *socket) tell() {
+	c.mu.Lock()
+	c.told = true
+	c.mu.Unlock()
+}
+
+// busy tells whether a turn runs. One whose end the client has been told of is
+// waited for: only its tidying up is left.
+func (c *socket) busy() bool {
+	c.mu.Lock()
+	running, told, done := c.cancel != nil, c.told, c.done
+	c.mu.Unlock()
+	if running && told {
+		<-done
+		return false
+	}
+	return running
 }
 
 func (c *socket) cancelTurn() {
@@ -254,6 +273,7 @@ func (c *socket) answer(ctx context.Context, n int, turn dialogue.Turn, speak bo
 			run.Revise(spoken)
 		}
 		b := strconv.AppendInt([]byte(`{"type":"cancelled","turn":`), int64(n), 10)
+		c.tell()
 		c.send(append(web.AppendString(append(b, `,"spoken":`...), spoken), '}'))
 		return nil
 	}
@@ -270,6 +290,7 @@ func (c *socket) finished(n int, run *dialogue.Run, res dialogue.Result, voice *
 		b = strconv.AppendFloat(append(b, `,"first_audio_ms":`...), float64(voice.first.Microseconds())/1000, 'f', 2, 64)
 		b = append(b, '}')
 	}
+	c.tell()
 	c.send(append(b, '}'))
 }
 
@@ -359,9 +380,7 @@ func (c *socket) sayText(text string, flush bool) {
 		c.fail(web.NotFound("voice_not_found", "voice", "this server has no voices"))
 		return
 	}
-	c.mu.Lock()
-	busy := c.cancel != nil
-	c.mu.Unlock()
+	busy := c.busy()
 	if busy && c.say == nil {
 		c.fail(&web.Error{Status: 409, Type: "invalid_request_error", Code: "busy", Msg: "a turn is running: cancel it first"})
 		return
@@ -385,12 +404,14 @@ func (c *socket) sayText(text string, flush bool) {
 				v.mu.Lock()
 				b = web.AppendString(append(b, `,"spoken":`...), v.spoken.String())
 				v.mu.Unlock()
+				c.tell()
 				c.send(append(b, '}'))
 				return nil
 			}
 			b := strconv.AppendInt([]byte(`{"type":"done","turn":`), int64(n), 10)
 			b = append(b, `,"finish_reason":"stop","timings":{"first_audio_ms":`...)
 			b = strconv.AppendFloat(b, float64(v.first.Microseconds())/1000, 'f', 2, 64)
+			c.tell()
 			c.send(append(b, "}}"...))
 			return nil
 		})

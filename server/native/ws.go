@@ -98,6 +98,7 @@ type socket struct {
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the running turn, nil = none
 	done   chan struct{}      // of the running turn
+	told   bool               // its last message is on its way
 
 	base  chatBody // defaults of start
 	start startBody
