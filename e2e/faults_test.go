@@ -57,8 +57,8 @@ func TestLeavingFreesTheSlot(t *testing.T) {
 }
 
 func TestSigtermFinishesTheStream(t *testing.T) {
-	s := own(t, "--voice", "none")
-	res, err := http.Post(s.url+"/chat", "application/json", strings.NewReader(`{"message":"Tell a story.","max_tokens":400,"ignore_eos":true,"stream":true,"temperature":0}`))
+	s := own(t, "--voice", "none", "--drain-timeout", "5m")
+	res, err := http.Post(s.url+"/chat", "application/json", strings.NewReader(`{"message":"Tell a story.","max_tokens":200,"ignore_eos":true,"stream":true,"temperature":0}`))
 	if err != nil {
 		t.Fatal(err)
 	}
