@@ -23,12 +23,12 @@ func LoadOf(name string, p gguf.Footprint, tied bool, s Step) Load {
 		l.Output += p.Host
 	}
 	// The widest points of a step's graph, float32, alive at once with the residual
-	// stream: the feed-forward layer's two halves and their product, or the logits;
-	// and the mask, a number for each row and cell.
+	// stream: the feed-forward layer's two halves and their product beside the mask,
+	// a number for each row and cell; or the logits, when the mask is gone.
 	rows, width, cells := uint64(s.Rows), uint64(p.Embedding), uint64(s.Cells)
 	if cells == 0 {
 		cells = uint64(l.MaxCells)
 	}
-	l.Compute = 4 * (max(rows*(3*uint64(p.Feed)+2*width), uint64(s.Outputs)*uint64(p.Vocabulary)+rows*width) + rows*cells)
+	l.Compute = 4 * max(rows*(3*uint64(p.Feed)+2*width)+rows*cells, uint64(s.Outputs)*uint64(p.Vocabulary)+rows*width)
 	return l
 }
