@@ -14,11 +14,14 @@ func (s *scheduler) queued() int {
 	return len(s.e.waiting)
 }
 
-// reap ends tasks whose clients left.
+// reap ends tasks whose clients left, and those that have read what they had to.
 func (s *scheduler) reap() {
 	for i := len(s.active) - 1; i >= 0; i-- {
-		if t := s.active[i]; t.left.Load() {
+		switch t := s.active[i]; {
+		case t.left.Load():
 			s.end(t, FinishCancelled, nil)
+		case t.ahead && t.pending() == 0:
+			s.end(t, FinishStop, nil)
 		}
 	}
 	e := s.e
@@ -62,13 +65,13 @@ func (s *scheduler) admit() {
 		e.mu.Lock()
 		i := slices.Index(e.waiting, t)
 		e.waiting = slices.Delete(e.waiting, i, i+1)
-		e.running.Add(1)
+		e.count(t, 1)
 		e.mu.Unlock()
 		if !s.start(t) {
 			e.mu.Lock()
 			e.waiting = slices.Insert(e.waiting, 0, t)
 			e.mu.Unlock()
-			e.running.Add(-1)
+			e.count(t, -1)
 			return
 		}
 	}
@@ -96,6 +99,9 @@ func (s *scheduler) mustWait(t *task) bool {
 		common := min(t.shared(a), len(t.tokens)-1)
 		if common > a.filled && common-a.filled >= minShared && common-s.tree.Match(t.req.Namespace, t.tokens) >= minShared {
 			t.waitFor, t.waitAt = a, common
+			if a.ahead && !t.ahead {
+				a.left.Store(true) // t goes on where it stands after this step
+			}
 			return true
 		}
 	}
@@ -109,7 +115,12 @@ func (s *scheduler) start(t *task) bool {
 	if len(s.active) > 0 && s.tree.Available() < need {
 		return false
 	}
-	seq, held, err := s.tree.Open(t.req.Namespace, t.tokens, len(t.tokens)-1)
+	limit := len(t.tokens) - 1 // the last one is computed for its logits
+	if t.ahead {
+		limit = len(t.tokens)
+		s.retract(t)
+	}
+	seq, held, err := s.tree.Open(t.req.Namespace, t.tokens, limit)
 	if err != nil {
 		if errors.Is(err, kvcache.ErrNoSequence) && len(s.active) > 0 {
 			return false
@@ -131,6 +142,8 @@ func (s *scheduler) start(t *task) bool {
 // run takes a task into the running set.
 func (s *scheduler) run(t *task) {
 	t.account = s.account(t)
-	t.account.running++
+	if !t.ahead {
+		t.account.running++
+	}
 	s.active = append(s.active, t)
 }

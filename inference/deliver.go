@@ -104,6 +104,11 @@ func (s *scheduler) end(t *task, why FinishReason, err error) {
 			t.stream.put(rest, nil)
 		}
 	}
+	if t.ahead {
+		s.aheadTokens += int64(max(t.filled-t.cached, 0))
+		t.stream.finish(Result{Finish: why, PromptTokens: len(t.tokens), CachedTokens: t.cached}, err)
+		return
+	}
 	s.guess.keep(t, why)
 	now := time.Now()
 	r := t.result

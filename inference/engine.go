@@ -176,10 +176,8 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 	if r.Speculate == SpeculateDraft {
 		return nil, fmt.Errorf("inference: %w: model %q has no draft model", llama.ErrArgument, e.cfg.Name)
 	}
-	for _, t := range r.Prompt {
-		if t < 0 || int(t) >= e.info.VocabSize {
-			return nil, fmt.Errorf("inference: prompt token %d: %w, the vocabulary has %d tokens", t, llama.ErrArgument, e.info.VocabSize)
-		}
+	if err := e.checkTokens(r.Prompt); err != nil {
+		return nil, err
 	}
 	sampler, err := e.model.NewSampler(r.Sampling)
 	if err != nil {
@@ -211,6 +209,24 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 	return t.stream, nil
 }
 
+// checkTokens refuses ids that the library would not survive.
+func (e *Engine) checkTokens(tokens []Token) error {
+	for _, t := range tokens {
+		if t < 0 || int(t) >= e.info.VocabSize {
+			return fmt.Errorf("inference: prompt token %d: %w, the vocabulary has %d tokens", t, llama.ErrArgument, e.info.VocabSize)
+		}
+	}
+	return nil
+}
+
+// count books an admitted task; one that reads ahead takes no place, because
+// anybody may push it out.
+func (e *Engine) count(t *task, by int32) {
+	if !t.ahead {
+		e.running.Add(by)
+	}
+}
+
 // enqueue admits t to the queue unless it is full.
 func (e *Engine) enqueue(t *task) error {
 	e.mu.Lock()
@@ -218,13 +234,11 @@ func (e *Engine) enqueue(t *task) error {
 	if e.closed {
 		return ErrClosed
 	}
-	waiting := len(e.waiting)
-	if waiting >= e.cfg.MaxQueue {
+	waiting := 0
+	for _, w := range e.waiting {
 		// Those that left take no place; the scheduler drops them with its next step.
-		for _, w := range e.waiting {
-			if w.ctx.Err() != nil {
-				waiting--
-			}
+		if !w.ahead && w.ctx.Err() == nil {
+			waiting++
 		}
 	}
 	estimate := e.estimate(waiting)
@@ -327,6 +341,7 @@ type Stats struct {
 	Cache            kvcache.Stats
 	Steps, Rows      int64
 	Preempted        int64
+	AheadTokens      int64 // computed by Prefill
 	Speculation      SpeculationStats
 	Tiers            TierStats
 }
@@ -342,7 +357,11 @@ func (e *Engine) Stats() Stats {
 	s := e.stats.s
 	e.stats.mu.Unlock()
 	e.mu.Lock()
-	s.Waiting = len(e.waiting)
+	for _, w := range e.waiting {
+		if !w.ahead {
+			s.Waiting++
+		}
+	}
 	e.mu.Unlock()
 	s.Running = int(e.running.Load())
 	s.Cache.Cells = e.cfg.Cells

@@ -9,8 +9,11 @@ import (
 // that it is served whatever comes.
 const batchAge = 15 * time.Second
 
-// class is 0 for what goes first, 1 for the rest.
+// class is 0 for what goes first, 1 for the rest, 2 for reading ahead.
 func (t *task) class(now time.Time) int {
+	if t.ahead {
+		return 2
+	}
 	if t.req.Priority == Batch && now.Sub(t.submitted) < batchAge {
 		return 1
 	}
@@ -117,9 +120,13 @@ func (s *scheduler) displace(t *task, now time.Time) bool {
 	return true
 }
 
-// pushOut sends a running task back to the queue.
+// pushOut sends a running task back to the queue. Reading ahead is given up.
 func (s *scheduler) pushOut(t *task) {
 	s.undo(t)
+	if t.ahead {
+		s.end(t, FinishCancelled, nil)
+		return
+	}
 	s.preempted++
 	s.release(t)
 	s.e.mu.Lock()

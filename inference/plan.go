@@ -30,7 +30,7 @@ func (s *scheduler) fill() bool {
 		t.group, t.rows, t.draft = -1, 0, t.draft[:0]
 	}
 	for _, t := range s.active {
-		if !t.decoding() && !t.restoring() {
+		if !t.decoding() && !t.restoring() && t.pending() > 0 {
 			s.prefill = append(s.prefill, t)
 		}
 	}
@@ -61,6 +61,12 @@ func (s *scheduler) fill() bool {
 		room := min(t.pending(), s.e.cfg.BatchRows-rows)
 		if room <= 0 {
 			return true
+		}
+		if t.ahead { // nobody waits for it: others' rows and the next request come first
+			budget, least = min(budget, s.e.cfg.StepBudget+s.cost.predict(s.load)), 0
+			if rows == 0 {
+				least = minChunk
+			}
 		}
 		k := s.cost.chunk(s.load, t.filled, budget, min(least, room), room)
 		if rows > 0 && least == 0 && s.cost.predict(s.load.with(k, t.filled)) > budget {
@@ -109,7 +115,7 @@ func (s *scheduler) add(t *task, k int) bool {
 	s.batch.Cells = append(s.batch.Cells, cells...)
 	t.rows = len(next)
 	s.load = s.load.with(t.rows, t.filled)
-	if t.filled+k == n {
+	if t.filled+k == n && !t.ahead {
 		t.group = len(s.batch.Groups)
 		s.batch.Groups = append(s.batch.Groups, llama.Group{Sampler: t.sampler, First: first + k - 1, Rows: 1 + len(t.draft)})
 		s.load.outputs += 1 + len(t.draft)
@@ -138,7 +144,7 @@ func (s *scheduler) makeRoom(t *task) {
 	}
 	victim := s.active[0]
 	for _, a := range s.active[1:] {
-		if a.req.Priority > victim.req.Priority || a.req.Priority == victim.req.Priority && a.submitted.After(victim.submitted) {
+		if a.ahead && !victim.ahead || a.req.Priority > victim.req.Priority || a.req.Priority == victim.req.Priority && a.submitted.After(victim.submitted) {
 			victim = a
 		}
 	}

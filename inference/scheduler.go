@@ -26,9 +26,10 @@ type scheduler struct {
 	accounts map[string]*account // by namespace
 	refused  []*task             // scratch
 
-	preempted int64
-	steps     int64
-	rowsDone  int64
+	preempted   int64
+	aheadTokens int64
+	steps       int64
+	rowsDone    int64
 }
 
 func (s *scheduler) init(e *Engine) {
@@ -54,11 +55,14 @@ func (s *scheduler) step() bool {
 	s.admit()
 	s.restore()
 	if len(s.active) == 0 {
+		s.publish()
 		return false
 	}
 	s.plan()
 	if len(s.batch.Tokens) == 0 {
-		// Everything active was pushed out for cells: let the queue decide anew.
+		// Everything active was pushed out for cells, or had nothing left to read:
+		// let the queue decide anew.
+		s.publish()
 		return len(s.active) > 0 || s.queued() > 0
 	}
 	s.share()
@@ -74,6 +78,8 @@ func (s *scheduler) step() bool {
 	s.e.cfg.Observer.Step(s.e.cfg.Name, len(s.batch.Tokens), now.Sub(began).Microseconds())
 	s.deliver(now)
 	s.save()
+	s.steps++
+	s.rowsDone += int64(len(s.batch.Tokens))
 	s.publish()
 	return true
 }
@@ -82,8 +88,10 @@ func (s *scheduler) step() bool {
 func (s *scheduler) release(t *task) {
 	if i := slices.Index(s.active, t); i >= 0 {
 		s.active = slices.Delete(s.active, i, i+1)
-		s.e.running.Add(-1)
-		t.account.running--
+		s.e.count(t, -1)
+		if !t.ahead {
+			t.account.running--
+		}
 	}
 	if t.open {
 		t.open = false
@@ -138,10 +146,8 @@ func (s *scheduler) failAll(err error) {
 
 // publish copies the counters to where Stats reads them.
 func (s *scheduler) publish() {
-	s.steps++
-	s.rowsDone += int64(len(s.batch.Tokens))
 	box := &s.e.stats
 	box.mu.Lock()
-	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Preempted: s.preempted, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}
+	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Preempted: s.preempted, AheadTokens: s.aheadTokens, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}
 	box.mu.Unlock()
 }

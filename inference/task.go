@@ -34,6 +34,9 @@ type task struct {
 	waitFor *task
 	waitAt  int
 
+	ahead    bool    // reads and never answers, see Prefill
+	replaces []Token // what was read ahead of the same turn before
+
 	spec    *speculation.Sequence // nil = no guesses
 	guesses int                   // most of them in a step
 	draft   []Token               // guesses in this step, behind the newest token
