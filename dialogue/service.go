@@ -24,6 +24,7 @@ type Engine interface {
 	ParseOutput(llama.Rendered, string, bool) (llama.ParsedOutput, error)
 	CompileGrammar(llama.GrammarSpec) (*llama.Grammar, error)
 	Submit(context.Context, *inference.Request) (*inference.Stream, error)
+	Prefill(context.Context, *inference.Prefix) (*inference.Stream, error)
 	Embed(ctx context.Context, texts [][]inference.Token, truncate bool) (inference.Embeddings, error)
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -26,7 +27,11 @@ type event struct {
 	Text         string
 	Spoken       *string
 	FinishReason string `json:"finish_reason"`
-	Error        struct{ Message, Code, Param string }
+	Usage        struct {
+		PromptTokens int `json:"prompt_tokens"`
+		CachedTokens int `json:"cached_tokens"`
+	}
+	Error struct{ Message, Code, Param string }
 }
 
 func (w *world) dial(t *testing.T, query string) *peer {
@@ -119,6 +124,87 @@ func TestSocketConversation(t *testing.T) {
 	_, history, _ := w.do(t, "GET", "/chat/mine", "")
 	if !strings.Contains(history, `{"role":"system","content":"sys"},{"role":"user","content":"one"},{"role":"assistant","content":"abcd"}`) {
 		t.Fatalf("history = %s, want the first turn", history)
+	}
+}
+
+// waitFor polls until done, at most five seconds.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("still waiting for %s", what)
+		}
+	}
+}
+
+// What is typed is read before the turn is committed, from the input's first
+// part on and again when it is replaced; a refused commit loses nothing.
+func TestSocketReadsAheadWhatIsTyped(t *testing.T) {
+	w := start(t, Config{}, nil).ready()
+	p := w.dial(t, "")
+	p.next()
+	p.send(`{"type":"start","system":"a system prompt that is read first"}`)
+	p.next()
+	ahead := func(n int64) {
+		t.Helper()
+		waitFor(t, fmt.Sprintf("%d tokens to be read ahead", n), func() bool { return w.engine.Stats().AheadTokens >= n })
+	}
+	p.send(`{"type":"input","text":"this is "}`)
+	ahead(int64(len("a system prompt that is read first") + len("this is ") - 1))
+	first := w.engine.Stats().AheadTokens
+	p.send(`{"type":"input","text":"what I mean to ask"}`)
+	ahead(first + int64(len("what I mean to ask")))
+	p.send(`{"type":"commit"}`)
+	text, e := p.turn()
+	if e.Type != "done" || text == "" {
+		t.Fatalf("the committed turn = %q, %+v; want done", text, e)
+	}
+	if left := e.Usage.PromptTokens - e.Usage.CachedTokens; left > len("t\n<|assistant|>")+1 {
+		t.Fatalf("usage of the committed turn = %+v, want all but the end cached", e.Usage)
+	}
+	if _, history, _ := w.do(t, "GET", "/chat/"+session(t, p), ""); !strings.Contains(history, `"this is what I mean to ask"`) {
+		t.Fatalf("history = %s, want the typed turn", history)
+	}
+	p.send(`{"type":"commit"}`)
+	if e := p.next(); e.Type != "error" || e.Error.Param != "text" {
+		t.Fatalf("a second commit is answered with %+v, want an error about text", e)
+	}
+}
+
+// session asks for the connection's conversation.
+func session(t *testing.T, p *peer) string {
+	t.Helper()
+	p.send(`{"type":"start"}`)
+	return p.next().Session
+}
+
+func TestSocketARefusedCommitKeepsTheInput(t *testing.T) {
+	gate := make(chan struct{})
+	w := start(t, Config{}, gate).ready()
+	p := w.dial(t, "")
+	p.next()
+	p.send(`{"type":"chat","message":"x","max_tokens":2}`)
+	gate <- struct{}{}
+	p.send(`{"type":"input","text":"typed meanwhile"}`)
+	p.send(`{"type":"commit"}`)
+	for {
+		if e := p.next(); e.Type == "error" {
+			if e.Error.Code != "busy" {
+				t.Fatalf("a commit in a turn is answered with %+v, want busy", e)
+			}
+			break
+		}
+	}
+	close(gate)
+	if text, e := p.turn(); e.Type != "done" {
+		t.Fatalf("the running turn = %q, %+v; want done", text, e)
+	}
+	p.send(`{"type":"commit"}`)
+	if text, e := p.turn(); e.Type != "done" || e.Turn != 2 {
+		t.Fatalf("the turn committed again = %q, %+v; want done", text, e)
+	}
+	if _, history, _ := w.do(t, "GET", "/chat/"+session(t, p), ""); !strings.Contains(history, `"typed meanwhile"`) {
+		t.Fatalf("history = %s, want what was typed in a running turn", history)
 	}
 }
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import time
 import unittest
+import urllib.request
 
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
@@ -41,6 +43,26 @@ class Socket(unittest.TestCase):
             self.ws.send(json.dumps({"type": "input", "text": part}))
         typed = "".join(e["text"] for e in self.turn(type="commit")[:-1])
         self.assertGreater(len(typed), 0)
+
+    def test_input_is_read_before_the_commit(self):
+        text = "The quick brown fox jumps over the lazy dog while the sun goes down behind the hills of the north. " * 6
+        self.ws.send(json.dumps({"type": "input", "text": text}))
+        waiting = self.read_ahead()
+        deadline = time.monotonic() + 30
+        while self.read_ahead() == waiting and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        self.ws.send(json.dumps({"type": "input", "text": "What jumps?"}))
+        done = self.turn(type="commit")[-1]
+        self.assertEqual(done["type"], "done")
+        usage = done["usage"]
+        self.assertGreater(usage["prompt_tokens"], 120)
+        self.assertGreater(usage["cached_tokens"], usage["prompt_tokens"] - 40)
+
+    def read_ahead(self):
+        with urllib.request.urlopen(os.environ["REPARTEE_URL"] + "/metrics") as page:
+            lines = page.read().decode().splitlines()
+        return sum(float(x.split()[-1]) for x in lines if x.startswith("repartee_prefilled_ahead_tokens_total"))
 
     def test_speech(self):
         self.ws.send(json.dumps({"type": "start", "speak": True}))

@@ -15,6 +15,7 @@ type engines struct {
 
 	cells, waiting, running, usage, config, guesses  *prometheus.Desc
 	hits, bytes, evicted, restored, restoring, saved *prometheus.Desc
+	ahead                                            *prometheus.Desc
 }
 
 // Watch exports the engines' queues and caches, under our names and under
@@ -33,13 +34,14 @@ func (m *Metrics) Watch(set *inference.Set) {
 		restored:  prometheus.NewDesc("repartee_kv_restored_tokens_total", "Tokens brought back into cells.", []string{"model"}, nil),
 		restoring: prometheus.NewDesc("repartee_kv_restore_seconds_total", "Time the scheduler spent bringing tokens back.", []string{"model"}, nil),
 		saved:     prometheus.NewDesc("repartee_kv_saved_tokens_total", "Tokens copied out of cells.", []string{"model"}, nil),
+		ahead:     prometheus.NewDesc("repartee_prefilled_ahead_tokens_total", "Tokens of turns read before they were complete.", []string{"model"}, nil),
 		config:    prometheus.NewDesc("vllm:cache_config_info", "KV cache size.", []string{"model_name", "block_size", "num_gpu_blocks"}, nil),
 	})
 }
 
 // Describe lists the gauges.
 func (e *engines) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved} {
+	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved, e.ahead} {
 		ch <- d
 	}
 }
@@ -80,6 +82,7 @@ func (e *engines) Collect(ch chan<- prometheus.Metric) {
 		count(e.restored, float64(t.RestoredTokens), name)
 		count(e.restoring, t.RestoreTime.Seconds(), name)
 		count(e.saved, float64(t.SavedTokens), name)
+		count(e.ahead, float64(s.AheadTokens), name)
 		gauge(e.waiting, float64(s.Waiting), name)
 		gauge(e.running, float64(s.Running), name)
 		gauge(e.usage, float64(s.Cache.Used)/float64(max(s.Cache.Cells, 1)), name)

@@ -60,14 +60,23 @@ func (c *socket) handle(data []byte) {
 			return
 		}
 		c.input += m.Text
+		if c.input == "" {
+			c.typing.commit() // the user thought better of it
+			return
+		}
+		body := c.base
+		body.Message = c.input
+		c.prepare(body)
 	case "commit":
 		if c.input == "" {
 			c.fail(web.Bad("text", "text: there is no input to commit"))
 			return
 		}
 		body := c.base
-		body.Message, c.input = c.input, ""
-		c.begin(body, c.start.Speak)
+		body.Message = c.input
+		if c.begin(body, c.start.Speak) {
+			c.input = ""
+		}
 	case "chat":
 		body := c.base
 		if err := web.DecodeBytes(data, &body); err != nil {
@@ -131,22 +140,24 @@ func (c *socket) ready() {
 	c.send(append(b, '}'))
 }
 
-// begin starts a turn; one runs at a time, so that a second is refused.
-func (c *socket) begin(body chatBody, speak bool) {
+// begin starts a turn and tells whether it did; one runs at a time, so that a
+// second is refused.
+func (c *socket) begin(body chatBody, speak bool) bool {
 	if c.d.Dialogue.Models().DefaultName() == "" {
 		c.fail(web.NotFound("model_not_found", "model", "this server has no language model"))
-		return
+		return false
 	}
 	if c.busy() {
 		c.fail(&web.Error{Status: 409, Type: "invalid_request_error", Code: "busy", Msg: "a turn is running: cancel it first"})
-		return
+		return false
 	}
 	turn, err := body.turn(&web.Request{Namespace: c.space, Weight: c.weight, ID: c.id})
 	if err != nil {
 		c.fail(err)
-		return
+		return false
 	}
-	_ = c.run(func(ctx context.Context, n int) error { return c.answer(ctx, n, turn, speak) })
+	c.typing.commit()
+	return c.run(func(ctx context.Context, n int) error { return c.answer(ctx, n, turn, speak) })
 }
 
 // run gives f a goroutine and a turn number, and tells whether it did: a server
@@ -174,6 +185,7 @@ func (c *socket) run(f func(ctx context.Context, turn int) error) bool {
 			cancel()
 			c.mu.Lock()
 			c.cancel = nil
+			c.typing.look()
 			c.mu.Unlock()
 			if c.draining.Load() { // behind what the turn has still to send
 				c.leave()
@@ -206,6 +218,13 @@ func (c *socket) busy() bool {
 		return false
 	}
 	return running
+}
+
+// running tells whether a turn runs, or tidies up.
+func (c *socket) running() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cancel != nil
 }
 
 func (c *socket) cancelTurn() {

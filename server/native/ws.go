@@ -96,6 +96,7 @@ type socket struct {
 	ended  bool
 
 	mu     sync.Mutex
+	typing *typing            // reads input ahead; nil until there is some
 	cancel context.CancelFunc // of the running turn, nil = none
 	done   chan struct{}      // of the running turn
 	told   bool               // its last message is on its way
@@ -121,6 +122,9 @@ func (c *socket) serve() {
 		c.stop()
 		c.cancelTurn()
 		c.waitTurn()
+		if c.typing != nil {
+			<-c.typing.ended
+		}
 		c.ending.Lock()
 		c.ended = true
 		c.ending.Unlock()
