@@ -3,8 +3,10 @@ package inference
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"repartee/inference/llama"
 	"repartee/internal/invariants"
@@ -79,4 +81,78 @@ func BenchmarkStep(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/token")
 		})
 	}
+}
+
+// BenchmarkPlanning is a step of n generating sequences beside a tree of cached
+// tokens: with free cells left, and with none, when every step evicts.
+func BenchmarkPlanning(b *testing.B) {
+	for _, cached := range []int{1e3, 1e4, 1e5, 1e6} {
+		for _, n := range []int{1, 16, 64, 256} {
+			for _, full := range []bool{false, true} {
+				steps := 1000
+				if full {
+					steps = min(steps, cached/n/2) // behind that the sequences themselves would be short of cells
+				}
+				if steps < 30 {
+					continue
+				}
+				b.Run(fmt.Sprintf("cached=%d/sequences=%d/full=%t", cached, n, full), func(b *testing.B) {
+					e := planning(b, cached, n, full)
+					b.ResetTimer()
+					for i := 1; b.Loop(); i++ {
+						if i%steps == 0 {
+							b.StopTimer()
+							e = planning(b, cached, n, full)
+							b.StartTimer()
+						}
+						e.sched.step()
+					}
+				})
+			}
+		}
+	}
+}
+
+// planning is an engine without its loop that generates n sequences and has read
+// `cached` tokens before, in conversations with common beginnings.
+func planning(tb testing.TB, cached, n int, full bool) *Engine {
+	tb.Helper()
+	conversations := min(200, cached/50)
+	each := cached / conversations
+	spare := 1 << 20
+	if full {
+		spare = 3 * n
+	}
+	e := newEngine(&fakeModel{}, flatContext{}, Config{
+		Name: "flat", Cells: cached + spare, Parallel: max(n, conversations), MaxQueue: max(n, conversations), Sequences: n + conversations + 1,
+		BatchRows: 1 << 14, StepBudget: time.Hour, Deterministic: true,
+	})
+	submit := func(r *Request) {
+		tb.Helper()
+		s, err := e.Submit(context.Background(), r)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(s.Close)
+	}
+	seed := rand.New(rand.NewPCG(1, 2))
+	for c := range conversations {
+		prompt := make([]Token, each)
+		for i := range prompt {
+			prompt[i] = Token(1 + seed.IntN(200))
+		}
+		for i := range min(each/2, 40) { // ten common beginnings
+			prompt[i] = Token(1 + c%10)
+		}
+		submit(&Request{Prompt: prompt, MaxTokens: 1})
+	}
+	for e.sched.step() {
+	}
+	for i := range n {
+		submit(&Request{Prompt: []Token{Token('a' + i%26), Token(1 + i/26), 'b'}})
+	}
+	for end := e.sched.steps + 8; e.sched.steps < end || len(e.sched.active) < n; {
+		e.sched.step()
+	}
+	return e
 }
