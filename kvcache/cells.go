@@ -9,11 +9,12 @@ type cellSet struct {
 	free    int
 	words   []uint64 // bit set = cell is free
 	summary []uint64 // bit set = that word has a free cell
+	counts  []int32  // free cells below each word of the summary
 }
 
 func newCellSet(size int) *cellSet {
 	n := (size + 63) / 64
-	s := &cellSet{size: size, words: make([]uint64, n), summary: make([]uint64, (n+63)/64)}
+	s := &cellSet{size: size, words: make([]uint64, n), summary: make([]uint64, (n+63)/64), counts: make([]int32, (n+63)/64)}
 	for c := range size {
 		s.put(int32(c))
 	}
@@ -29,6 +30,7 @@ func (s *cellSet) take(from int32) int32 {
 		if s.words[w] == 0 {
 			s.summary[w/64] &^= 1 << (w % 64)
 		}
+		s.counts[w/64]--
 		s.free--
 	}
 	return c
@@ -62,6 +64,7 @@ func (s *cellSet) put(c int32) {
 	w := c / 64
 	s.words[w] |= 1 << (c % 64)
 	s.summary[w/64] |= 1 << (w % 64)
+	s.counts[w/64]++
 	s.free++
 }
 
@@ -80,8 +83,11 @@ func (s *cellSet) hasAbove(from int32, n int) bool {
 	}
 	w := int(from / 64)
 	n -= bits.OnesCount64(s.words[w] >> (from % 64))
-	for w++; n > 0 && w < len(s.words); w++ {
+	for w++; n > 0 && w < len(s.words) && w%64 != 0; w++ {
 		n -= bits.OnesCount64(s.words[w])
+	}
+	for b := (w + 63) / 64; n > 0 && b < len(s.counts); b++ {
+		n -= int(s.counts[b])
 	}
 	return n <= 0
 }
@@ -93,8 +99,11 @@ func (s *cellSet) above(from int32) int {
 	}
 	w := int(from / 64)
 	n := bits.OnesCount64(s.words[w] >> (from % 64))
-	for _, word := range s.words[w+1:] {
-		n += bits.OnesCount64(word)
+	for w++; w < len(s.words) && w%64 != 0; w++ {
+		n += bits.OnesCount64(s.words[w])
+	}
+	for b := (w + 63) / 64; b < len(s.counts); b++ {
+		n += int(s.counts[b])
 	}
 	return n
 }

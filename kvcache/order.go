@@ -16,7 +16,9 @@ func (t *Tree) makeOrder(s *sequence, need int) (bool, error) {
 	for !t.set.hasAbove(s.node.lastCell()+1, need) {
 		// A move copies everything that s alone holds; one that gains a few cells
 		// would have to be made again a few tokens later.
-		switch moved, err := t.moveDown(s, max(need, minGain, s.node.end/8)); {
+		// So it would with many that run beside it and take the same cells.
+		gain := max(need, minGain, s.node.end/8, min(minGain*(len(t.seqs)-len(t.ids)), t.set.size/64))
+		switch moved, err := t.moveDown(s, gain); {
 		case err != nil:
 			return false, err
 		case moved:
