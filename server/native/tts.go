@@ -44,6 +44,12 @@ func (d *Dialect) TTS(r *web.Request) {
 		r.Fail(err)
 		return
 	}
+	switch body.Priority {
+	case "", "interactive", "batch":
+	default:
+		r.Fail(web.Bad("priority", `priority: want "interactive" or "batch"`))
+		return
+	}
 	req := tts.Request{Text: body.Text, Voice: body.Voice, Speaker: body.Speaker, Format: body.Format, Pause: body.Pause, SampleRate: body.SampleRate, Seed: body.Seed, SSML: body.SSML, Lexicon: body.Lexicon, Batch: body.Priority == "batch"}
 	if body.Speed != nil {
 		if req.Speed = *body.Speed; req.Speed == 0 {
@@ -59,6 +65,23 @@ func (d *Dialect) TTS(r *web.Request) {
 func (b *ttsBody) query(r *web.Request) error {
 	q := r.HTTP.QueryArgs()
 	b.Text, b.Voice, b.Format, b.Pause = string(q.Peek("text")), string(q.Peek("voice")), string(q.Peek("format")), string(q.Peek("pause"))
+	b.Speaker, b.Priority = string(q.Peek("speaker")), string(q.Peek("priority"))
+	if v := string(q.Peek("sample_rate")); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			return web.Bad("sample_rate", "sample_rate: want a whole number of Hz")
+		}
+		b.SampleRate = n
+	}
+	for name, set := range map[string]func(bool){"ssml": func(v bool) { b.SSML = v }, "stream": func(v bool) { b.Stream = &v }} {
+		if v := string(q.Peek(name)); v != "" {
+			on, err := strconv.ParseBool(v)
+			if err != nil {
+				return web.Bad(name, "%s: want true or false", name)
+			}
+			set(on)
+		}
+	}
 	if v := string(q.Peek("speed")); v != "" {
 		f, err := strconv.ParseFloat(v, 64)
 		if err != nil {
