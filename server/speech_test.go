@@ -39,7 +39,7 @@ func TestSpeechRequestsBothWays(t *testing.T) {
 		}
 		got := l.heard[0]
 		if got.Text != want.Text || got.Voice != want.Voice || got.Speaker != want.Speaker || got.Format != want.Format || got.Speed != want.Speed || got.Pause != want.Pause ||
-			got.SampleRate != want.SampleRate || got.Seed != want.Seed || got.SSML != want.SSML || got.Whole != want.Whole || got.Batch != want.Batch {
+			got.SampleRate != want.SampleRate || got.Seed != want.Seed || got.SSML != want.SSML || got.Whole != want.Whole || got.Batch != want.Batch || got.Timestamps != want.Timestamps {
 			t.Errorf("%s %s %s asked for %+v, want %+v", method, path, body, got, want)
 		}
 	}
@@ -47,6 +47,8 @@ func TestSpeechRequestsBothWays(t *testing.T) {
 	f("POST", "/tts", `{"text":"Hi there","voice":"v","speaker":"s","format":"wav","speed":1.5,"pause":"none","sample_rate":8000,"seed":7,"ssml":true,"stream":false,"priority":"batch"}`, all)
 	f("GET", "/tts?text=Hi+there&voice=v&speaker=s&format=wav&speed=1.5&pause=none&sample_rate=8000&seed=7&ssml=true&stream=false&priority=batch", "", all)
 	f("POST", "/tts", `{"text":"x"}`, tts.Request{Text: "x"})
+	f("POST", "/tts", `{"text":"x","timestamps":true}`, tts.Request{Text: "x", Timestamps: true, Whole: true})
+	f("GET", "/tts?text=x&timestamps=1", "", tts.Request{Text: "x", Timestamps: true, Whole: true})
 	f("GET", "/tts?text=x&stream=1&priority=interactive", "", tts.Request{Text: "x"})
 
 	bad := func(method, path, body, param string) {

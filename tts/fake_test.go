@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"repartee/tts/voice"
 )
@@ -19,12 +20,13 @@ type fakeVoice struct {
 	hold     chan struct{} // when set, each inference waits for a value or its end
 	fail     string        // units with this in them fail
 	panics   string        // and with this in them panic
+	timed    bool          // marks are returned
 }
 
 const fakeRate = 16000
 
 func (f *fakeVoice) Info() voice.Info {
-	return voice.Info{Family: "fake", Language: "en-US", Licence: "CC0", SampleRate: fakeRate, Espeak: "en-us", MaxUnits: 60, Device: "cpu", Speakers: []string{"ann", "bob"}}
+	return voice.Info{Family: "fake", Language: "en-US", Licence: "CC0", SampleRate: fakeRate, Espeak: "en-us", MaxUnits: 60, Device: "cpu", Timed: f.timed, Speakers: []string{"ann", "bob"}}
 }
 
 func (f *fakeVoice) Close() {}
@@ -38,7 +40,9 @@ func (f *fakeVoice) Speak(ctx context.Context, u voice.Utterance, gate voice.Gat
 	if f.panics != "" && strings.Contains(u.Units, f.panics) {
 		panic("fake panic")
 	}
-	for _, word := range strings.Fields(u.Units) {
+	var marks []voice.Mark
+	at := 0
+	for k, word := range strings.Fields(u.Units) {
 		var s []float32
 		err := gate(ctx, func() error {
 			n := f.running.Add(1)
@@ -65,11 +69,16 @@ func (f *fakeVoice) Speak(ctx context.Context, u voice.Utterance, gate voice.Gat
 		if err != nil {
 			return nil, err
 		}
+		if f.timed {
+			clock := func(n int) time.Duration { return time.Duration(n) * time.Second / fakeRate }
+			marks = append(marks, voice.Mark{Unit: word, Word: k, Start: clock(at), End: clock(at + len(s))})
+		}
+		at += len(s)
 		if err := emit(s); err != nil {
 			return nil, err
 		}
 	}
-	return nil, nil
+	return marks, nil
 }
 
 // fakePhonemes spells: the phonemes of a text are the text.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,35 @@ func TestRealSpeechIsRepeatable(t *testing.T) {
 			tm.First.Round(time.Millisecond), tm.Total.Round(time.Millisecond), tm.Text, tm.Inference.Round(time.Millisecond), tm.Encode, tm.Clauses)
 		if dir := os.Getenv("REPARTEE_TEST_AUDIO"); dir != "" {
 			_ = os.WriteFile(filepath.Join(dir, "medium."+f), a, 0o644)
+		}
+	}
+}
+
+// The words of the real voice lie where its sound does.
+func TestRealCaptions(t *testing.T) {
+	s := realService(t, 0)
+	pcm, p := say(t, s, Request{Text: "Hello from one process. It was written in 1996, by two people.", Format: FormatPCM, Whole: true, Timestamps: true})
+	c, length := p.Captions(), p.Timings().Audio
+	if got, want := strings.Join(texts(c.Words), " "), "Hello from one process. It was written in 1996, by two people."; got != want {
+		t.Errorf("words = %q, want %q", got, want)
+	}
+	inside(t, "word", c.Words, length)
+	inside(t, "phoneme", c.Phonemes, length)
+	peak := func(from, to time.Duration) int {
+		rate, most := p.Info().SampleRate, 0
+		for i := 2 * int(from.Seconds()*float64(rate)); i+1 < min(len(pcm), 2*int(to.Seconds()*float64(rate))); i += 2 {
+			most = max(most, int(int16(uint16(pcm[i])|uint16(pcm[i+1])<<8)))
+		}
+		return most
+	}
+	for i, w := range c.Words {
+		if peak(w.Start, w.End) < 1000 {
+			t.Errorf("where %q is to be heard, from %v to %v, it is silent", w.Text, w.Start, w.End)
+		}
+		if i == 4 { // behind the first sentence
+			if gap := w.Start - c.Words[3].End; gap < 150*time.Millisecond || peak(c.Words[3].End+60*time.Millisecond, w.Start-60*time.Millisecond) > 3000 {
+				t.Errorf("between the sentences there are %v with a peak of %d, want a pause", gap, peak(c.Words[3].End, w.Start))
+			}
 		}
 	}
 }

@@ -46,6 +46,8 @@ type Request struct {
 	// SSML reads Text as the supported subset of SSML when it starts with
 	// "<speak"; false = the text is taken as it stands.
 	SSML bool
+	// Timestamps asks for Captions, which not every voice can give.
+	Timestamps bool
 	// Batch lets interactive requests go first.
 	Batch bool
 }

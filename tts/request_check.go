@@ -36,6 +36,9 @@ func (s *Service) check(q Request) (*order, error) {
 	if o.speaker, err = o.r.speaker(q.Speaker); err != nil {
 		return nil, err
 	}
+	if q.Timestamps && !o.r.info.Timed {
+		return nil, &FieldError{"timestamps", fmt.Sprintf("the voice %s does not say when it speaks what; leave it out or take another voice", o.r.name)}
+	}
 	if q.Format == "" {
 		o.Format = FormatMP3
 	}

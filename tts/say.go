@@ -161,6 +161,9 @@ func (j *job) run(ctx context.Context) (err error) {
 	}
 	defer j.enc.stop()
 	sp := newSpeaker(j.s, j.o, &j.turn)
+	if j.o.r.info.Timed {
+		sp.captions = &captioner{}
+	}
 	for {
 		ok, err := j.fill(ctx)
 		if err != nil {
@@ -182,6 +185,9 @@ func (j *job) run(ctx context.Context) (err error) {
 		j.clauses++
 		if err := sp.speak(ctx, l, last, j.enc.put); err != nil {
 			return cause(ctx, err)
+		}
+		if sp.captions != nil {
+			j.t.caption(sp.captions.take())
 		}
 	}
 	return cause(ctx, j.enc.finish(ctx))
@@ -210,6 +216,9 @@ type speaker struct {
 	trim *audio.Trimmer
 	gain float32
 	rate int // of the voice
+
+	at       int        // samples put so far
+	captions *captioner // nil = nobody asks
 }
 
 func newSpeaker(s *Service, o *order, t *turn) *speaker {
@@ -225,9 +234,14 @@ func newSpeaker(s *Service, o *order, t *turn) *speaker {
 
 // speak says one line; put gets its samples at the voice's own rate.
 func (p *speaker) speak(ctx context.Context, l line, last bool, put func(context.Context, []float32) error) error {
-	if l.units == "" {
-		return put(ctx, make([]float32, p.pause(l, last)))
+	send := func(s []float32) error {
+		p.at += len(s)
+		return put(ctx, s)
 	}
+	if l.units == "" {
+		return send(make([]float32, p.pause(l, last)))
+	}
+	base := p.at
 	p.s.working(true)
 	defer p.s.working(false)
 	u := voice.Utterance{Units: l.units, Speed: p.o.Speed, Seed: p.o.Seed, Speaker: p.o.speaker, Stream: !p.o.Whole}
@@ -235,16 +249,20 @@ func (p *speaker) speak(ctx context.Context, l line, last bool, put func(context
 		u.Speed = min(max(u.Speed*l.rate, 0.25), 4)
 	}
 	gate := func(ctx context.Context, f func() error) error { return p.s.gate.run(ctx, p.turn, f) }
-	_, err := p.o.r.voice.Speak(ctx, u, gate, func(s []float32) error {
+	marks, err := p.o.r.voice.Speak(ctx, u, gate, func(s []float32) error {
 		for i, x := range s {
 			s[i] = audio.Soft(x * p.gain)
 		}
-		return put(ctx, p.trim.Write(nil, s))
+		return send(p.trim.Write(nil, s))
 	})
 	if err != nil {
 		return err
 	}
-	return put(ctx, p.trim.End(nil, p.pause(l, last)))
+	rest := p.trim.End(nil, p.pause(l, last))
+	if p.captions != nil {
+		p.captions.line(l, marks, base, p.rate, p.trim)
+	}
+	return send(rest)
 }
 
 // pause is the silence behind a line, in samples: what the text asks for, else

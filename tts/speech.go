@@ -39,6 +39,14 @@ func (p *Speech) Timings() Timings {
 	return p.t.times
 }
 
+// Captions so far; complete after io.EOF, empty when the voice does not know them.
+// They must not be changed.
+func (p *Speech) Captions() Captions {
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	return p.t.said
+}
+
 // Close cancels what is still running and releases the speech. Idempotent; any
 // goroutine may call it.
 func (p *Speech) Close() {

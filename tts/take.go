@@ -25,6 +25,7 @@ type take struct {
 	done    bool
 	err     error
 	times   Timings
+	said    Captions
 	changed chan struct{} // closed and replaced at every change
 	readers map[*Speech]struct{}
 	onIdle  func() // the last reader left before the end
@@ -69,6 +70,13 @@ func (t *take) add(ctx context.Context, b []byte, times Timings) error {
 		}
 		t.mu.Lock()
 	}
+}
+
+// caption notes when what was just spoken is heard.
+func (t *take) caption(c Captions) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.said.append(c)
 }
 
 // unread is how many bytes the fastest reader of a shared take, or the slowest

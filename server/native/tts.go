@@ -30,6 +30,7 @@ type ttsBody struct {
 	SSML       bool              `json:"ssml"`
 	Lexicon    map[string]string `json:"lexicon"`
 	Priority   string            `json:"priority"`
+	Timestamps bool              `json:"timestamps"`
 }
 
 // TTS answers POST and GET /tts.
@@ -50,14 +51,14 @@ func (d *Dialect) TTS(r *web.Request) {
 		r.Fail(web.Bad("priority", `priority: want "interactive" or "batch"`))
 		return
 	}
-	req := tts.Request{Text: body.Text, Voice: body.Voice, Speaker: body.Speaker, Format: body.Format, Pause: body.Pause, SampleRate: body.SampleRate, Seed: body.Seed, SSML: body.SSML, Lexicon: body.Lexicon, Batch: body.Priority == "batch"}
+	req := tts.Request{Text: body.Text, Voice: body.Voice, Speaker: body.Speaker, Format: body.Format, Pause: body.Pause, SampleRate: body.SampleRate, Seed: body.Seed, SSML: body.SSML, Lexicon: body.Lexicon, Batch: body.Priority == "batch", Timestamps: body.Timestamps}
 	if body.Speed != nil {
 		if req.Speed = *body.Speed; req.Speed == 0 {
 			r.Fail(web.Bad("speed", "speed: want 0.25 … 4"))
 			return
 		}
 	}
-	req.Whole = body.Stream != nil && !*body.Stream
+	req.Whole = body.Timestamps || body.Stream != nil && !*body.Stream
 	speech.Answer(r, d.Speaker, d.Observer, req)
 }
 
@@ -73,7 +74,7 @@ func (b *ttsBody) query(r *web.Request) error {
 		}
 		b.SampleRate = n
 	}
-	for name, set := range map[string]func(bool){"ssml": func(v bool) { b.SSML = v }, "stream": func(v bool) { b.Stream = &v }} {
+	for name, set := range map[string]func(bool){"ssml": func(v bool) { b.SSML = v }, "stream": func(v bool) { b.Stream = &v }, "timestamps": func(v bool) { b.Timestamps = v }} {
 		if v := string(q.Peek(name)); v != "" {
 			on, err := strconv.ParseBool(v)
 			if err != nil {

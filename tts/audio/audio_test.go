@@ -158,6 +158,36 @@ func TestRates(t *testing.T) {
 	f("wav", -1, 22050, 0)
 }
 
+// Every sample that is loud enough to stay is where Place says, in each clause.
+func TestTrimmerPlace(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tr := NewTrimmer(1000, rapid.IntRange(0, 30).Draw(t, "lead"), rapid.IntRange(0, 30).Draw(t, "tail"), rapid.IntRange(0, 60).Draw(t, "most"))
+		for range rapid.IntRange(1, 3).Draw(t, "clauses") {
+			var in []float32
+			for range rapid.IntRange(0, 6).Draw(t, "runs") {
+				for range rapid.IntRange(0, 120).Draw(t, "loud") {
+					in = append(in, 0.01+float32(len(in))/4096) // tells its own number
+				}
+				in = append(in, make([]float32, rapid.IntRange(0, 120).Draw(t, "quiet"))...)
+			}
+			var out []float32
+			for rest := in; len(rest) > 0; {
+				n := rapid.IntRange(1, len(rest)).Draw(t, "piece")
+				out, rest = tr.Write(out, rest[:n]), rest[n:]
+			}
+			out = tr.End(out, 7)
+			for i, x := range in {
+				if at := tr.Place(i); x > 0 && (at >= len(out) || out[at] != x) {
+					t.Fatalf("Place(%d) = %d of %d samples, where it is not", i, at, len(out))
+				}
+			}
+			if at := tr.Place(1 << 20); at != len(out)-7 {
+				t.Fatalf("Place behind the end = %d, want %d", at, len(out)-7)
+			}
+		}
+	})
+}
+
 func TestTrimmer(t *testing.T) {
 	const rate = 1000 // a millisecond a sample, blocks of 5
 	loud := func(n int) []float32 { return slices.Repeat([]float32{0.5}, n) }

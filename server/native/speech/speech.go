@@ -83,6 +83,11 @@ func Answer(r *web.Request, speaker Speaker, o Observer, req tts.Request) {
 		h.Set("Server-Timing", timing())
 		finish()
 		cancel(nil)
+		if req.Timestamps {
+			h.Del("X-Sample-Rate")
+			r.JSON(withTimes(audio, info, speech.Timings().Audio, speech.Captions()))
+			return
+		}
 		r.HTTP.SetContentType(info.ContentType)
 		r.HTTP.Response.SetBodyRaw(audio)
 		return
