@@ -144,7 +144,7 @@ func probeVoice(ctx context.Context, c *check) {
 		var speech *tts.Speech
 		if speech, err = service.Say(ctx, tts.Request{Text: "Ready.", Format: tts.FormatWAV}); err == nil {
 			n := &counter{}
-			err = copySpeech(ctx, n, speech)
+			err = copySpeech(ctx, n, speech, func() {})
 			c.Detail = fmt.Sprintf("%d bytes of audio by %s, loaded and spoken in %d ms", n.bytes, speech.Info().Voice, time.Since(began).Milliseconds())
 		}
 	}

@@ -186,9 +186,11 @@ func (j *job) run(ctx context.Context) (err error) {
 		if err := sp.speak(ctx, l, last, j.enc.put); err != nil {
 			return cause(ctx, err)
 		}
+		var said Captions
 		if sp.captions != nil {
-			j.t.caption(sp.captions.take())
+			said = sp.captions.take()
 		}
+		j.t.caption(said, len(l.text))
 	}
 	return cause(ctx, j.enc.finish(ctx))
 }

@@ -39,6 +39,14 @@ func (p *Speech) Timings() Timings {
 	return p.t.times
 }
 
+// Spoken is about how many bytes of the text have been spoken so far: markup and
+// the space between its parts are not counted.
+func (p *Speech) Spoken() int {
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	return p.t.spoken
+}
+
 // Captions so far; complete after io.EOF, empty when the voice does not know them.
 // They must not be changed.
 func (p *Speech) Captions() Captions {

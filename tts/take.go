@@ -26,6 +26,7 @@ type take struct {
 	err     error
 	times   Timings
 	said    Captions
+	spoken  int           // bytes of the text
 	changed chan struct{} // closed and replaced at every change
 	readers map[*Speech]struct{}
 	onIdle  func() // the last reader left before the end
@@ -72,11 +73,12 @@ func (t *take) add(ctx context.Context, b []byte, times Timings) error {
 	}
 }
 
-// caption notes when what was just spoken is heard.
-func (t *take) caption(c Captions) {
+// caption notes when what was just spoken is heard, and how much of the text it was.
+func (t *take) caption(c Captions, spoken int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.said.append(c)
+	t.spoken += spoken
 }
 
 // unread is how many bytes the fastest reader of a shared take, or the slowest
