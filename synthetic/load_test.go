@@ -3,10 +3,12 @@
 package synthetic
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,24 +19,45 @@ import (
 	"repartee/supply"
 )
 
-// resident is the memory of this process that is in use, in bytes.
-func resident(t *testing.T) uint64 {
+// taken is the memory of this process, in bytes: what it wrote, whether it lies in
+// memory or was swapped out, and all that it has mapped of a file, whose pages the
+// kernel drops and reads again as it likes.
+func taken(t *testing.T, file string) uint64 {
 	t.Helper()
-	b, err := os.ReadFile("/proc/self/status")
+	debug.FreeOSMemory() // the garbage of reading the file's tables would come and go
+	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		t.Skip("no /proc to measure with")
 	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+	sum, found := uint64(0), 0
+	for line := range strings.Lines(string(status)) {
+		switch name, rest, _ := strings.Cut(line, ":"); name {
+		case "RssAnon", "RssShmem", "VmSwap":
 			kib, err := strconv.ParseUint(strings.Fields(rest)[0], 10, 64)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return kib << 10
+			sum += kib << 10
+			found++
 		}
 	}
-	t.Fatal("/proc/self/status has no VmRSS")
-	return 0
+	if found != 3 {
+		t.Fatalf("/proc/self/status has %d of the 3 lines wanted", found)
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.HasSuffix(strings.TrimSpace(line), file) {
+			var from, to uint64
+			if _, err := fmt.Sscanf(line, "%x-%x", &from, &to); err != nil {
+				t.Fatalf("/proc/self/maps: %q: %v", line, err)
+			}
+			sum += to - from
+		}
+	}
+	return sum
 }
 
 // alone is set in the processes that measure one model each.
@@ -77,14 +100,20 @@ func TestPlanAgreesWithTheProcess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The vocabulary is not part of the plan: what it takes is measured apart.
-			empty := resident(t)
-			words, err := llama.LoadModel(llama.ModelParams{Path: path, VocabOnly: true})
-			if err != nil {
-				t.Fatal(err)
+			// The vocabulary is not part of the plan: what it takes is measured apart, by
+			// the second of two, as the first leaves memory behind that is used again.
+			vocabularyOnly := func() {
+				t.Helper()
+				words, err := llama.LoadModel(llama.ModelParams{Path: path, VocabOnly: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(words.Close)
 			}
-			defer words.Close()
-			before := resident(t)
+			vocabularyOnly()
+			empty := taken(t, path)
+			vocabularyOnly()
+			before := taken(t, path)
 			vocabulary := before - min(empty, before)
 			model, err := llama.LoadModel(llama.ModelParams{Path: path})
 			if err != nil {
@@ -109,7 +138,7 @@ func TestPlanAgreesWithTheProcess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fit, use, took := plan.Models[0], ctx.Memory(), resident(t)-before-vocabulary
+			fit, use, took := plan.Models[0], ctx.Memory(), taken(t, path)-before-vocabulary
 			t.Logf("plan: weights %d, KV %d, compute %d MiB; library: %d, %d, %d; process: %d", (print.Weights())>>20, fit.KV>>20, load.Compute>>20, use.Weights>>20, use.KV>>20, use.Compute>>20, took>>20)
 			near := func(what string, got, want uint64) {
 				t.Helper()
@@ -124,7 +153,12 @@ func TestPlanAgreesWithTheProcess(t *testing.T) {
 			if use.Weights < print.Weights() || twice > print.Weights() {
 				t.Errorf("weights: the plan says %d MiB, the library has %d MiB", print.Weights()>>20, use.Weights>>20)
 			}
-			near("the process", print.Weights()+twice+fit.KV+load.Compute, took)
+			// What the C library's allocator holds back of the vocabularies is not known
+			// to the byte.
+			const held = 16 << 20
+			if want := print.Weights() + twice + fit.KV + load.Compute; float64(took+held) < 0.95*float64(want) || float64(took) > 1.05*float64(want+held) {
+				t.Errorf("the process: the plan says %d MiB, it took %d MiB", want>>20, took>>20)
+			}
 		})
 	}
 }

@@ -25,7 +25,7 @@ test("a stream joins to the plain answer", async () => {
     usage = chunk.usage ?? usage;
   }
   assert.equal(joined, plain.choices[0].message.content);
-  assert.ok(pieces > 4, `${pieces} pieces`);
+  assert.ok(pieces > 1, `${pieces} pieces`);
   assert.equal(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens);
 });
 

@@ -56,7 +56,7 @@ class Chat(unittest.TestCase):
                 pieces.append(chunk.choices[0].delta.content)
             usage = chunk.usage or usage
         self.assertEqual("".join(pieces), plain)
-        self.assertGreater(len(pieces), 4)
+        self.assertGreater(len(pieces), 1)  # guessed tokens come together
         self.assertGreaterEqual(usage.prompt_tokens_details.cached_tokens, usage.prompt_tokens - 2)
 
     def test_stop_strings_never_leak(self):

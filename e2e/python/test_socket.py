@@ -34,7 +34,7 @@ class Socket(unittest.TestCase):
     def test_chat(self):
         got = self.turn(type="chat", message="Name three colours.", max_tokens=16, temperature=0)
         tokens = [e["text"] for e in got[:-1]]
-        self.assertGreater(len(tokens), 4)
+        self.assertGreater(len(tokens), 1)  # guessed tokens come together
         self.assertEqual(got[-1]["type"], "done")
         self.assertEqual(got[-1]["usage"]["completion_tokens"], 16)
 
@@ -46,12 +46,12 @@ class Socket(unittest.TestCase):
 
     def test_input_is_read_before_the_commit(self):
         text = "The quick brown fox jumps over the lazy dog while the sun goes down behind the hills of the north. " * 6
+        before = self.read_ahead()
         self.ws.send(json.dumps({"type": "input", "text": text}))
-        waiting = self.read_ahead()
-        deadline = time.monotonic() + 30
-        while self.read_ahead() == waiting and time.monotonic() < deadline:
+        deadline = time.monotonic() + 60
+        while self.read_ahead() < before + 120:
+            self.assertLess(time.monotonic(), deadline, "the input was not read ahead")
             time.sleep(0.05)
-        time.sleep(0.5)
         self.ws.send(json.dumps({"type": "input", "text": "What jumps?"}))
         done = self.turn(type="commit")[-1]
         self.assertEqual(done["type"], "done")
