@@ -26,7 +26,7 @@ class Ollama(unittest.TestCase):
         self.assertEqual(plain.eval_count, 16)
         pieces = list(self.client.chat(model=MODEL, messages=messages, options=OPTIONS, stream=True, keep_alive="10m"))
         self.assertEqual("".join(p.message.content for p in pieces), plain.message.content)
-        self.assertGreater(len(pieces), 4)
+        self.assertGreater(len(pieces), 1)  # guessed tokens come together
         self.assertGreater(pieces[-1].total_duration, 0)
 
     def test_generate(self):
