@@ -65,10 +65,12 @@ func LlamaServer(ctx context.Context, progress io.Writer) (string, error) {
 	return bin, finish(home)
 }
 
-// buildHash tells builds apart: the source's place, the flags, the processor.
+// buildHash tells builds apart: the source and the patches that its stamp
+// covers, the flags, the processor.
 func buildHash(source string) string {
 	m := bench.ReadMachine()
-	sum := sha256.Sum256([]byte(filepath.Base(source) + "\n" + strings.Join(llamaFlags, " ") + "\n" + m.CPU))
+	stamp, _ := os.ReadFile(filepath.Join(supply.Dir(), "stamps", "llama.cpp.stamp")) // absent for a source of one's own
+	sum := sha256.Sum256([]byte(filepath.Base(source) + "\n" + string(stamp) + "\n" + strings.Join(llamaFlags, " ") + "\n" + m.CPU))
 	return fmt.Sprintf("%x", sum[:6])
 }
 
