@@ -31,6 +31,8 @@ type costModel struct {
 	p   [costs][costs]float64 // inverse covariance
 	n   int64                 // steps learned from
 	odd int                   // steps in a row that took far longer than expected
+
+	fixed bool // nothing is learned
 }
 
 // forget is the weight that a step's evidence keeps at each later step.
@@ -59,7 +61,7 @@ func (c *costModel) predict(l stepLoad) time.Duration {
 // learn takes in a finished step.
 func (c *costModel) learn(l stepLoad, took time.Duration) {
 	y := took.Seconds()
-	if y <= 0 {
+	if y <= 0 || c.fixed {
 		return
 	}
 	// Relative errors count: features and target are divided by the time.

@@ -31,7 +31,9 @@ type Config struct {
 	// Speculate is SpeculateOff, or anything else for guesses wherever they pay.
 	Speculate Speculation
 	force     func(proposed int) int // tests choose the guesses' depth
+	fixed     bool                   // tests: what steps cost is not learned
 	threads   int                    // of the context, for Yield; 0 = unknown
+	processor *cpuShare              // nil = nobody else's
 	// CostFile keeps what steps cost between processes; empty = nowhere.
 	CostFile string
 	// Tiers keep what leaves the cells; the engine owns them. nil = none.
@@ -64,6 +66,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.processor == nil {
+		c.processor = &cpuShare{}
 	}
 	return c
 }
@@ -300,6 +305,7 @@ func (e *Engine) run() {
 	runtime.LockOSThread()
 	defer close(e.ended)
 	defer resident.Add(-1)
+	defer e.sched.compute(false)
 	defer e.ctx.Close()
 	for !e.loop() {
 	}
@@ -342,6 +348,7 @@ type Stats struct {
 	Steps, Rows      int64
 	Preempted        int64
 	AheadTokens      int64 // computed by Prefill
+	Parts            StepParts
 	Speculation      SpeculationStats
 	Tiers            TierStats
 }

@@ -77,7 +77,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		}
 		cfg.Log.Log(context.Background(), level, "answers and company", "model", cfg.Name, "independent", kv.steady, "why", kv.steadyWhy)
 	}
-	cfg.threads = cfg.Threads
+	cfg.threads, cfg.processor = cfg.Threads, &machine
 	if usesGPU(cfg) {
 		cfg.threads = 0 // its steps need no cores
 	}

@@ -30,6 +30,7 @@ type scheduler struct {
 	aheadTokens int64
 	steps       int64
 	rowsDone    int64
+	parts       StepParts
 }
 
 func (s *scheduler) init(e *Engine) {
@@ -37,6 +38,7 @@ func (s *scheduler) init(e *Engine) {
 	s.tree = s.newTree(e)
 	s.cost = newCostModel()
 	s.cost.load(e.cfg.CostFile)
+	s.cost.fixed = e.cfg.fixed
 	s.guess.init(e.cfg)
 	s.yield.threads, s.yield.now = e.cfg.threads, e.cfg.threads
 	s.initTiers()
@@ -50,14 +52,17 @@ func (s *scheduler) newTree(e *Engine) *kvcache.Tree {
 
 // step does one round and tells whether there was anything to do.
 func (s *scheduler) step() bool {
+	awake := time.Now()
 	s.runErrands()
 	s.reap()
 	s.admit()
 	s.restore()
 	if len(s.active) == 0 {
+		s.compute(false)
 		s.publish()
 		return false
 	}
+	s.compute(true)
 	s.plan()
 	if len(s.batch.Tokens) == 0 {
 		// Everything active was pushed out for cells, or had nothing left to read:
@@ -77,9 +82,11 @@ func (s *scheduler) step() bool {
 	s.charge()
 	s.e.cfg.Observer.Step(s.e.cfg.Name, len(s.batch.Tokens), now.Sub(began).Microseconds())
 	s.deliver(now)
+	done := time.Now()
 	s.save()
 	s.steps++
 	s.rowsDone += int64(len(s.batch.Tokens))
+	s.parts.add(&s.batch, began.Sub(awake), now.Sub(began), done.Sub(now), time.Since(done))
 	s.publish()
 	return true
 }
@@ -148,6 +155,6 @@ func (s *scheduler) failAll(err error) {
 func (s *scheduler) publish() {
 	box := &s.e.stats
 	box.mu.Lock()
-	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Preempted: s.preempted, AheadTokens: s.aheadTokens, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}
+	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Preempted: s.preempted, AheadTokens: s.aheadTokens, Parts: s.parts, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}
 	box.mu.Unlock()
 }

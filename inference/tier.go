@@ -205,7 +205,7 @@ func (s *scheduler) save() bool {
 	if s.tiers.store == nil || s.tree.Free() >= s.e.cfg.Cells/2 || s.tree.Spare() >= s.e.cfg.Cells/2 {
 		return false
 	}
-	id, ok := s.tree.Unsaved()
+	id, ok := s.tree.Unsaved(false)
 	return ok && s.saveOf(id, false)
 }
 
@@ -261,7 +261,7 @@ func (s *scheduler) persist() {
 	until := time.Now().Add(persistTime)
 	s.tiers.store.Flush(until)
 	for time.Now().Before(until) {
-		id, ok := s.tree.Unsaved()
+		id, ok := s.tree.Unsaved(true) // the time may not be enough for all
 		if !ok || !s.saveOf(id, true) {
 			return
 		}

@@ -71,7 +71,7 @@ func newTiers(tb testing.TB, cfg tier.Config) *tier.Store {
 func TestEvictedConversationsComeBack(t *testing.T) {
 	f := func(name string, deterministic bool, host int64, atLeast float64) {
 		t.Helper()
-		cfg := Config{Deterministic: deterministic, Sequences: 40}
+		cfg := Config{Deterministic: deterministic, Sequences: 40, fixed: true} // the fake computes quicker than it restores
 		if host > 0 {
 			cfg.Tiers = newTiers(t, tier.Config{Host: host})
 		}
@@ -112,7 +112,7 @@ func TestEvictedConversationsComeBack(t *testing.T) {
 func TestRestartedEngineReadsOnlyWhatIsNew(t *testing.T) {
 	dir := t.TempDir()
 	start := func(print byte) *bench {
-		return newBench(2000, Config{Tiers: newTiers(t, tier.Config{Host: 1 << 20, Disk: 1 << 20, Dir: dir, Fingerprint: [32]byte{print}})})
+		return newBench(2000, Config{fixed: true, Tiers: newTiers(t, tier.Config{Host: 1 << 20, Disk: 1 << 20, Dir: dir, Fingerprint: [32]byte{print}})})
 	}
 	b := start(1)
 	talk := strings.Repeat("a conversation that outlives its process. ", 20)
@@ -153,7 +153,7 @@ func TestDamagedPieceIsComputedAgain(t *testing.T) {
 		}
 	}
 	var log bytes.Buffer
-	b := newBench(1000, Config{Deterministic: true, Tiers: store, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	b := newBench(1000, Config{fixed: true, Deterministic: true, Tiers: store, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	got, res, err := b.ask(context.Background(), &Request{Prompt: prompt, MaxTokens: 9})
 	if want := b.model.generate(prompt, 9); got != want || err != nil || res.CachedTokens != 0 {
 		t.Fatalf("answer = %q with %d cached (%v), want %q with none", got, res.CachedTokens, err, want)
@@ -183,7 +183,7 @@ func TestTenThousandShortRequests(t *testing.T) {
 		total = 1000
 	}
 	before := runtime.NumGoroutine()
-	b := newBench(1500, Config{
+	b := newBench(1500, Config{fixed: true,
 		Parallel: 6, MaxQueue: 64, BatchRows: 64, Sequences: 20, Deterministic: true, StepBudget: 5 * time.Millisecond,
 		Tiers: newTiers(t, tier.Config{Host: 20 * 4096, Disk: 60000, Dir: t.TempDir()}),
 	})

@@ -14,7 +14,7 @@ import (
 type TierConfig struct {
 	Host int64  // bytes of host memory, 0 = none
 	Dir  string // of files, empty = none; each model has a folder of its own in it
-	Disk int64  // bytes of files
+	Disk int64  // bytes of files, those of models that are no longer served included
 }
 
 // leastHost is what files need in memory on their way.
@@ -28,8 +28,14 @@ func (c TierConfig) open(fingerprint uint64, log *slog.Logger) (*tier.Store, err
 	}
 	cfg := tier.Config{Host: c.Host, Log: log, Fingerprint: sha256.Sum256(fmt.Appendf(nil, "repartee KV %016x", fingerprint))}
 	if files {
+		// Others may be served again: they keep up to half of the room.
+		own := hex.EncodeToString(cfg.Fingerprint[:8])
+		others, err := tier.Sweep(c.Dir, own, c.Disk/2)
+		if err != nil {
+			return nil, fmt.Errorf("inference: removing old files in %q: %w", c.Dir, err)
+		}
 		cfg.Host = max(c.Host, leastHost)
-		cfg.Dir, cfg.Disk = filepath.Join(c.Dir, hex.EncodeToString(cfg.Fingerprint[:8])), c.Disk
+		cfg.Dir, cfg.Disk = filepath.Join(c.Dir, own), c.Disk-others
 	}
 	return tier.Open(cfg)
 }

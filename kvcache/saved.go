@@ -19,22 +19,23 @@ func (s *sequence) cheaper(o *sequence) bool {
 }
 
 // Unsaved returns the idle sequence that would be evicted first of those whose
-// tokens are not held elsewhere; false = there is none.
-func (t *Tree) Unsaved() (Seq, bool) {
-	var worst *sequence
+// tokens are not held elsewhere, or the one that would be evicted last; false =
+// there is none.
+func (t *Tree) Unsaved(last bool) (Seq, bool) {
+	var found *sequence
 	for i := range t.seqs {
 		s := &t.seqs[i]
 		if s.node == nil || s.running || s.node.saved || len(s.node.children) > 0 {
 			continue
 		}
-		if worst == nil || s.cheaper(worst) {
-			worst = s
+		if found == nil || s.cheaper(found) != last {
+			found = s
 		}
 	}
-	if worst == nil {
+	if found == nil {
 		return 0, false
 	}
-	return worst.id, true
+	return found.id, true
 }
 
 // Spare counts the cells that are free or could be evicted without a loss: what

@@ -34,7 +34,7 @@ func TestSavedRunsLeaveFirst(t *testing.T) {
 		keep(1000 * (i + 1))
 	}
 	for range 2 {
-		if _, ok := w.tree.Unsaved(); !ok {
+		if _, ok := w.tree.Unsaved(false); !ok {
 			t.Fatal("Unsaved = none, want one")
 		}
 	}
@@ -52,7 +52,7 @@ func TestSavedRunsLeaveFirst(t *testing.T) {
 	if got := w.tree.Spare(); got != 120 {
 		t.Fatalf("Spare = %d, want 30 free and 90 saved", got)
 	}
-	if got, ok := w.tree.Unsaved(); !ok || got == id {
+	if got, ok := w.tree.Unsaved(false); !ok || got == id {
 		t.Fatalf("Unsaved = %d, %v; want another than %d", got, ok, id)
 	}
 	if space, tokens := w.tree.Path(id, nil); space != "" || len(tokens) != 90 {

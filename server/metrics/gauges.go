@@ -15,7 +15,7 @@ type engines struct {
 
 	cells, waiting, running, usage, config, guesses  *prometheus.Desc
 	hits, bytes, evicted, restored, restoring, saved *prometheus.Desc
-	ahead                                            *prometheus.Desc
+	ahead, parts                                     *prometheus.Desc
 }
 
 // Watch exports the engines' queues and caches, under our names and under
@@ -35,13 +35,14 @@ func (m *Metrics) Watch(set *inference.Set) {
 		restoring: prometheus.NewDesc("repartee_kv_restore_seconds_total", "Time the scheduler spent bringing tokens back.", []string{"model"}, nil),
 		saved:     prometheus.NewDesc("repartee_kv_saved_tokens_total", "Tokens copied out of cells.", []string{"model"}, nil),
 		ahead:     prometheus.NewDesc("repartee_prefilled_ahead_tokens_total", "Tokens of turns read before they were complete.", []string{"model"}, nil),
+		parts:     prometheus.NewDesc("repartee_step_seconds_total", "Where the time of steps went.", []string{"model", "part"}, nil),
 		config:    prometheus.NewDesc("vllm:cache_config_info", "KV cache size.", []string{"model_name", "block_size", "num_gpu_blocks"}, nil),
 	})
 }
 
 // Describe lists the gauges.
 func (e *engines) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved, e.ahead} {
+	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved, e.ahead, e.parts} {
 		ch <- d
 	}
 }
@@ -83,6 +84,12 @@ func (e *engines) Collect(ch chan<- prometheus.Metric) {
 		count(e.restoring, t.RestoreTime.Seconds(), name)
 		count(e.saved, float64(t.SavedTokens), name)
 		count(e.ahead, float64(s.AheadTokens), name)
+		count(e.parts, s.Parts.Plan.Seconds(), name, "plan")
+		count(e.parts, s.Parts.Decode.Seconds(), name, "decode")
+		count(e.parts, s.Parts.Sample.Seconds(), name, "sample")
+		count(e.parts, s.Parts.Border.Seconds(), name, "border")
+		count(e.parts, s.Parts.Deliver.Seconds(), name, "deliver")
+		count(e.parts, s.Parts.Save.Seconds(), name, "save")
 		gauge(e.waiting, float64(s.Waiting), name)
 		gauge(e.running, float64(s.Running), name)
 		gauge(e.usage, float64(s.Cache.Used)/float64(max(s.Cache.Cells, 1)), name)
