@@ -72,7 +72,7 @@ new=$(cat <<GO
 package llama
 
 /*
-#cgo LDFLAGS: -L$out/lib -L$lib/lib -lrepartee_shim -Wl,--start-group $libs-Wl,--end-group -lgomp -lstdc++ -lm -lpthread -ldl
+#cgo LDFLAGS: -L$out/lib -L$lib/lib -Wl,--wrap=ggml_compute_forward_flash_attn_ext -lrepartee_shim -Wl,--start-group $libs-lrepartee_shim -Wl,--end-group -lgomp -lstdc++ -lm -lpthread -ldl
 */
 import "C"
 

@@ -2,6 +2,7 @@ package llama
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -144,6 +145,8 @@ func BenchmarkSampling(b *testing.B) {
 // BenchmarkKVTypes is what the types of the KV cache cost: steps of 1, 4 and 8
 // sequences that each hold 600 or 1500 cells, and reading 1024 tokens in chunks.
 func BenchmarkKVTypes(b *testing.B) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for _, types := range [][2]KVType{{KVF16, KVF16}, {KVQ8, KVF16}, {KVQ8, KVQ8}} {
 		name := string(types[0]) + "-" + string(types[1])
 		params := ContextParams{Cells: 4096, Sequences: 10, Batch: 512, Outputs: 8, TypeK: types[0], TypeV: types[1]}
@@ -162,6 +165,7 @@ func BenchmarkKVTypes(b *testing.B) {
 		}
 		for _, chunk := range []int{16, 64, 512} {
 			b.Run(fmt.Sprintf("%s/read-1024-by-%d", name, chunk), func(b *testing.B) {
+				oneThread(b)
 				c := newContext(b, params)
 				for b.Loop() {
 					read(b, c, 0, 1024, chunk)
@@ -172,8 +176,10 @@ func BenchmarkKVTypes(b *testing.B) {
 		for _, cells := range []int{600, 1500} {
 			c := newContext(b, params)
 			read(b, c, 9, cells, 512)
+			ReleaseThreads()
 			for _, rows := range []int{1, 4, 8} {
 				b.Run(fmt.Sprintf("%s/%d-rows-at-%d", name, rows, cells), func(b *testing.B) {
+					oneThread(b)
 					var batch Batch
 					for seq := range SeqID(rows) {
 						_ = c.SeqRemove(seq, 0, -1)
@@ -192,4 +198,116 @@ func BenchmarkKVTypes(b *testing.B) {
 			}
 		}
 	}
+}
+
+// BenchmarkIdleCells is what cells that nobody attends to cost a step: 1 or 4
+// sequences of 256 cells, with idle ones below or above them in the buffer.
+func BenchmarkIdleCells(b *testing.B) {
+	const own, piece = 256, 1024
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for _, types := range [][2]KVType{{KVF16, KVF16}, {KVQ8, KVF16}} {
+		c := newContext(b, ContextParams{Cells: 16384, Sequences: 32, Batch: 512, Outputs: 8, TypeK: types[0], TypeV: types[1]})
+		var batch Batch
+		read := func(seq SeqID, n int, cell int32) {
+			for at := 0; at < n; at += 512 {
+				batch.Reset()
+				for i := at; i < min(at+512, n); i++ {
+					batch.Add(Token(100+i%9000), Pos(i), seq)
+					batch.Cells = append(batch.Cells, cell+int32(i))
+				}
+				if err := c.Step(&batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		read(31, piece, 0)
+		size, err := c.SeqSaveSize(31, 0, piece)
+		if err != nil {
+			b.Fatal(err)
+		}
+		data := make([]byte, size)
+		if _, err := c.SeqSaveTo(data, 31, 0, piece); err != nil {
+			b.Fatal(err)
+		}
+		for _, idle := range []int{0, 1024, 4096, 12288} {
+			for _, place := range []string{"below", "above"} {
+				_ = c.Clear()
+				first, other := int32(idle), int32(0)
+				if place == "above" {
+					first, other = 0, 2048
+				}
+				for i := range idle / piece {
+					if err := c.SeqLoadAt(SeqID(8+i), data, adjacent(other+int32(i*piece), piece)); err != nil {
+						b.Fatal(err)
+					}
+				}
+				at := func(seq SeqID) int32 { return first + int32(seq)*(own+8) }
+				for seq := range SeqID(4) {
+					read(seq, own, at(seq))
+				}
+				ReleaseThreads()
+				for _, rows := range []int{1, 4} {
+					b.Run(fmt.Sprintf("%s-%s/%d-%s/%d-rows", types[0], types[1], idle, place, rows), func(b *testing.B) {
+						oneThread(b)
+						for b.Loop() {
+							batch.Reset()
+							for seq := range SeqID(rows) {
+								batch.Add(200, own, seq)
+								batch.Cells = append(batch.Cells, at(seq)+own)
+							}
+							if err := c.Step(&batch); err != nil {
+								b.Fatal(err)
+							}
+							for seq := range SeqID(rows) {
+								_ = c.SeqRemove(seq, own, -1)
+							}
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// adjacent is n cells, one behind the other.
+func adjacent(from int32, n int) []int32 {
+	cells := make([]int32, n)
+	for i := range cells {
+		cells[i] = from + int32(i)
+	}
+	return cells
+}
+
+// BenchmarkRows is what a step of 1 … 512 rows of one sequence costs.
+func BenchmarkRows(b *testing.B) {
+	for _, rows := range []int{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256, 512} {
+		b.Run(fmt.Sprint(rows), func(b *testing.B) {
+			oneThread(b)
+			c := newContext(b, ContextParams{Cells: 1024, Batch: 512, Outputs: 8, TypeK: KVQ8, TypeV: KVF16})
+			var batch Batch
+			for b.Loop() {
+				batch.Reset()
+				for i := range rows {
+					batch.Add(Token(100+i), Pos(i), 0)
+				}
+				if err := c.Step(&batch); err != nil {
+					b.Fatal(err)
+				}
+				_ = c.SeqRemove(0, 0, -1)
+			}
+			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N*rows), "ms/row")
+		})
+	}
+}
+
+// oneThread computes on one thread of the system, whose helpers end with the
+// benchmark: those that other threads left behind would make these sleep.
+func oneThread(b *testing.B) {
+	b.Helper()
+	runtime.LockOSThread()
+	b.Cleanup(func() {
+		ReleaseThreads()
+		runtime.UnlockOSThread()
+	})
 }
