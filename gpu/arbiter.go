@@ -18,11 +18,15 @@ const (
 	uses
 )
 
+// String is the kind's name in metrics.
+func (u Use) String() string { return [...]string{"decode", "speech"}[u] }
+
 // Arbiter lets users of one card take turns. A card runs the kernels of two
 // users interleaved and makes both late; in turns each is as fast as alone. The
 // turn goes to the waiter that must start first to be done by its deadline, by
 // what its kind has cost lately. A nil Arbiter lets everybody through: that is
-// the case without a GPU. Any goroutine may use it.
+// the case without a GPU. Any goroutine may use it. A turn that nobody else
+// wants costs no allocation.
 type Arbiter struct {
 	mu      sync.Mutex
 	now     func() time.Time // replaced in tests
@@ -30,6 +34,16 @@ type Arbiter struct {
 	began   time.Time
 	waiting []*turn
 	cost    [uses]budget
+	stats   ArbiterStats
+}
+
+// ArbiterStats is what turns have taken, by kind.
+type ArbiterStats struct {
+	Turns   [2]int64
+	Held    [2]time.Duration // on the card
+	Waited  [2]time.Duration // for it
+	Expect  [2]time.Duration // a turn by what was measured
+	Waiting int              // now
 }
 
 // turn is one waiter.
@@ -58,38 +72,56 @@ func (b budget) expect() time.Duration { return b.mean + 2*b.stray }
 // NewArbiter makes one for one card.
 func NewArbiter() *Arbiter { return &Arbiter{now: time.Now} }
 
-// Enter waits for the card and returns the function that gives it back, to be
-// called once. deadline is when the work should be done; the end of ctx ends the
-// wait with its error.
-func (a *Arbiter) Enter(ctx context.Context, use Use, deadline time.Time) (leave func(), err error) {
+// Enter waits for the card. After nil, Leave with the same use gives it back,
+// once. deadline is when the work should be done; the end of ctx ends the wait
+// with its error.
+func (a *Arbiter) Enter(ctx context.Context, use Use, deadline time.Time) error {
 	if a == nil {
-		return func() {}, nil
+		return nil
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	a.mu.Lock()
 	if !a.busy {
 		a.take()
 		a.mu.Unlock()
-		return a.leave(use), nil
+		return nil
 	}
 	t := &turn{use: use, deadline: deadline, ready: make(chan struct{})}
 	a.waiting = append(a.waiting, t)
+	since := a.now()
 	a.mu.Unlock()
 	select {
 	case <-t.ready:
-		return a.leave(use), nil
 	case <-ctx.Done():
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.stats.Waited[use] += a.now().Sub(since)
+	if ctx.Err() == nil {
+		return nil
+	}
 	if i := slices.Index(a.waiting, t); i >= 0 {
 		a.waiting = slices.Delete(a.waiting, i, i+1)
 	} else {
 		a.next() // the turn came at the same moment: hand it on
 	}
-	return nil, ctx.Err()
+	return ctx.Err()
+}
+
+// Leave ends a turn that Enter gave.
+func (a *Arbiter) Leave(use Use) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	took := a.now().Sub(a.began)
+	a.cost[use].add(took)
+	a.stats.Turns[use]++
+	a.stats.Held[use] += took
+	a.next()
 }
 
 // Expect is what a turn of a kind takes, by what was measured; 0 before the
@@ -103,17 +135,22 @@ func (a *Arbiter) Expect(use Use) time.Duration {
 	return a.cost[use].expect()
 }
 
-func (a *Arbiter) take() { a.busy, a.began = true, a.now() }
-
-// leave makes the function that ends a turn.
-func (a *Arbiter) leave(use Use) func() {
-	return func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.cost[use].add(a.now().Sub(a.began))
-		a.next()
+// Stats counts turns since the start.
+func (a *Arbiter) Stats() ArbiterStats {
+	if a == nil {
+		return ArbiterStats{}
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.stats
+	for u := range a.cost {
+		s.Expect[u] = a.cost[u].expect()
+	}
+	s.Waiting = len(a.waiting)
+	return s
 }
+
+func (a *Arbiter) take() { a.busy, a.began = true, a.now() }
 
 // next gives the card to the waiter that must start first.
 func (a *Arbiter) next() {

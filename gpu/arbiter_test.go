@@ -22,32 +22,29 @@ func TestArbiterOrder(t *testing.T) {
 			cost time.Duration
 		}{{Decode, 5 * time.Millisecond}, {Speech, 50 * time.Millisecond}} {
 			for range 60 { // until the estimate has settled
-				leave, err := a.Enter(ctx, use.use, time.Now())
-				if err != nil {
+				if err := a.Enter(ctx, use.use, time.Now()); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(use.cost) // the work, on the bubble's clock
-				leave()
+				a.Leave(use.use)
 			}
 			if got := a.Expect(use.use); got < use.cost || got > use.cost*11/10 {
 				t.Fatalf("Expect(%d) = %s, want about the measured %s", use.use, got, use.cost)
 			}
 		}
-		leave, err := a.Enter(ctx, Decode, time.Now())
-		if err != nil {
+		if err := a.Enter(ctx, Decode, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		now, order := time.Now(), make(chan string, 4)
 		var all sync.WaitGroup
 		wait := func(name string, use Use, in time.Duration) {
 			all.Go(func() {
-				leave, err := a.Enter(ctx, use, now.Add(in))
-				if err != nil {
+				if err := a.Enter(ctx, use, now.Add(in)); err != nil {
 					t.Errorf("%s: Enter = %v", name, err)
 					return
 				}
 				order <- name
-				leave()
+				a.Leave(use)
 			})
 			synctest.Wait()
 		}
@@ -55,7 +52,10 @@ func TestArbiterOrder(t *testing.T) {
 		wait("speech by 80 ms", Speech, 80*time.Millisecond)
 		wait("speech by 200 ms", Speech, 200*time.Millisecond)
 		wait("decode by 12 ms", Decode, 12*time.Millisecond)
-		leave()
+		if got := a.Stats().Waiting; got != 4 {
+			t.Errorf("%d wait, want 4", got)
+		}
+		a.Leave(Decode)
 		all.Wait()
 		close(order)
 		var got []string
@@ -65,6 +65,10 @@ func TestArbiterOrder(t *testing.T) {
 		want := []string{"decode by 12 ms", "speech by 80 ms", "decode by 40 ms", "speech by 200 ms"}
 		if !slices.Equal(got, want) {
 			t.Fatalf("turns went to %q, want %q", got, want)
+		}
+		st := a.Stats()
+		if st.Turns != [2]int64{63, 62} || st.Waiting != 0 || st.Held[Speech] != 60*50*time.Millisecond {
+			t.Errorf("Stats = %+v, want 63 turns of decode, 62 of speech, 3 s of speech and nobody waiting", st)
 		}
 	})
 }
@@ -82,14 +86,15 @@ func TestArbiterIsExclusive(t *testing.T) {
 				if (i+j)%5 == 0 {
 					go cancel() // gives up, perhaps just as its turn comes
 				}
-				leave, err := a.Enter(ctx, Use(i%int(uses)), time.Now())
+				use := Use(i % int(uses))
+				err := a.Enter(ctx, use, time.Now())
 				if err == nil {
 					if n := inside.Add(1); n != 1 {
 						t.Errorf("%d users are on the card at once", n)
 					}
 					turns.Add(1)
 					inside.Add(-1)
-					leave()
+					a.Leave(use)
 				} else if !errors.Is(err, context.Canceled) {
 					t.Errorf("Enter = %v, want nil or Canceled", err)
 				}
@@ -108,11 +113,26 @@ func TestArbiterIsExclusive(t *testing.T) {
 
 func TestNilArbiterLetsThrough(t *testing.T) {
 	var a *Arbiter
-	leave, err := a.Enter(t.Context(), Speech, time.Time{})
-	if err != nil || a.Expect(Speech) != 0 {
+	if err := a.Enter(t.Context(), Speech, time.Time{}); err != nil || a.Expect(Speech) != 0 {
 		t.Fatalf("Enter on nil = %v, want nil", err)
 	}
-	leave()
+	a.Leave(Speech)
+	if st := a.Stats(); st != (ArbiterStats{}) {
+		t.Errorf("Stats of nil = %+v, want none", st)
+	}
+}
+
+// A step of the language model asks for the card thousands of times a second.
+func TestArbiterAllocatesNothing(t *testing.T) {
+	a, ctx, at := NewArbiter(), t.Context(), time.Now()
+	if n := testing.AllocsPerRun(100, func() {
+		if err := a.Enter(ctx, Decode, at); err != nil {
+			t.Fatal(err)
+		}
+		a.Leave(Decode)
+	}); n != 0 {
+		t.Errorf("a turn allocates %.0f times, want 0", n)
+	}
 }
 
 func TestKeepAlive(t *testing.T) {

@@ -15,7 +15,7 @@ func TestCostModelLearnsAMachine(t *testing.T) {
 		machine := func(rows, attended int) time.Duration {
 			return time.Duration((fixed + row*float64(rows) + cell*float64(attended)/1000) * 1e9)
 		}
-		c := newCostModel()
+		c := newCostModel(false)
 		for i := range 300 {
 			rows := 1 + i*7%40
 			attended := rows * (i * 13 % 2000)
@@ -37,7 +37,7 @@ func TestCostModelLearnsAMachine(t *testing.T) {
 
 func TestChunkFitsTheBudget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := newCostModel()
+		c := newCostModel(false)
 		rows, attended := rapid.IntRange(0, 8).Draw(t, "rows"), rapid.IntRange(0, 20000).Draw(t, "attended")
 		depth, most := rapid.IntRange(0, 4000).Draw(t, "depth"), rapid.IntRange(1, 512).Draw(t, "most")
 		least := rapid.IntRange(0, most).Draw(t, "least")

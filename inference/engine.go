@@ -36,6 +36,8 @@ type Config struct {
 	processor *cpuShare              // nil = nobody else's
 	// CostFile keeps what steps cost between processes; empty = nowhere.
 	CostFile string
+	// GPU is how a GPU is used, if one is.
+	GPU OnGPU
 	// Tiers keep what leaves the cells; the engine owns them. nil = none.
 	Tiers *tier.Store
 	// Embedder makes what Embed computes with; nil = Embed is refused.
@@ -54,6 +56,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.BatchRows <= 0 {
 		c.BatchRows = 512
+		if c.GPU.Active {
+			c.BatchRows = gpuRows
+		}
 	}
 	if c.StepBudget <= 0 {
 		c.StepBudget = 50 * time.Millisecond
@@ -92,9 +97,12 @@ type Engine struct {
 	running atomic.Int32 // admitted tasks
 	perTask atomic.Int64 // nanoseconds a finished request took, smoothed
 
-	wakeup chan struct{} // capacity 1
-	quit   chan struct{}
-	ended  chan struct{}
+	wakeup   chan struct{}   // capacity 1
+	life     context.Context // ends with Close
+	die      context.CancelFunc
+	lastStep atomic.Int64 // UnixNano
+	quit     chan struct{}
+	ended    chan struct{}
 
 	stats statsBox
 	sched scheduler
@@ -116,6 +124,7 @@ func newEngine(model Model, ctx Context, cfg Config) *Engine {
 		cfg: cfg, model: model, ctx: ctx, info: model.Info(), text: newTokenizer(model), grammars: newGrammars(model), embedding: newEmbedding(cfg),
 		wakeup: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
+	e.life, e.die = context.WithCancel(context.Background())
 	e.sched.init(e)
 	return e
 }
@@ -285,6 +294,7 @@ func (e *Engine) Close() {
 	e.mu.Unlock()
 	if first {
 		close(e.quit)
+		e.die()
 		e.ctx.Abort()
 	}
 	<-e.ended

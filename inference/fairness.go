@@ -184,7 +184,7 @@ func (s *scheduler) firstToken(t *task) time.Duration {
 		budget = 2 * s.e.cfg.StepBudget
 	}
 	most := max(min(rest, s.e.cfg.BatchRows-beside.rows), 1)
-	k := s.cost.chunk(beside, depth, budget, min(minChunk, most), most)
+	k := s.cost.chunk(beside, depth, budget, min(s.leastChunk(), most), most)
 	steps := (rest + k - 1) / k
 	return time.Duration(max(steps, 1)) * s.cost.predict(beside.with(k, depth))
 }

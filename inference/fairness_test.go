@@ -146,25 +146,25 @@ func TestADeadlineThatCannotBeKeptIsRefused(t *testing.T) {
 
 func TestCostsSurviveTheProcess(t *testing.T) {
 	path := costFile(t.TempDir(), LoadConfig{Path: "m.gguf"}, llama.ModelInfo{}, "f16")
-	c := newCostModel()
+	c := newCostModel(false)
 	for i := range 50 {
 		c.learn(stepLoad{1 + i%9, i * 10, 1}, time.Duration(1+i%9)*10*time.Millisecond)
 	}
 	if err := c.save(path); err != nil {
 		t.Fatal(err)
 	}
-	d := newCostModel()
+	d := newCostModel(false)
 	d.load(path)
 	if d.w != c.w || d.n != c.n {
 		t.Fatalf("loaded %+v, want %+v", d.w, c.w)
 	}
-	fresh := newCostModel()
+	fresh := newCostModel(false)
 	f := func(what, content string) {
 		t.Helper()
 		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		d := newCostModel()
+		d := newCostModel(false)
 		if d.load(path); *d != *fresh {
 			t.Fatalf("a file that %s changed the model", what)
 		}

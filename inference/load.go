@@ -36,8 +36,10 @@ func Load(cfg LoadConfig) (*Engine, error) {
 	if _, _, err := KVTypes(cfg.KVType); err != nil {
 		return nil, err
 	}
-	cfg.Config = cfg.withDefaults()
 	began := time.Now()
+	gpu := usesGPU(cfg)
+	cfg.GPU.Active = gpu
+	cfg.Config = cfg.withDefaults()
 	model, err := llama.LoadModel(llama.ModelParams{Path: cfg.Path, GPULayers: cfg.GPULayers, Progress: cfg.Progress})
 	if err != nil {
 		return nil, err
@@ -53,7 +55,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 	if cfg.Threads <= 0 {
 		cfg.Threads = Cores()
 	}
-	kv := chooseKV(cfg, info, usesGPU(cfg))
+	kv := chooseKV(cfg, info, gpu)
 	ctx, err := model.NewContext(llama.ContextParams{
 		Cells: cfg.Cells, Sequences: cfg.Sequences, Batch: cfg.BatchRows, Ubatch: cfg.BatchRows,
 		Outputs: outputRows(cfg.Config), Threads: cfg.Threads, ThreadsBatch: cfg.Threads,
@@ -63,7 +65,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		model.Close()
 		return nil, err
 	}
-	if err := warm(ctx, info, cfg); err != nil {
+	if err := warm(ctx, info, cfg, gpu); err != nil {
 		ctx.Close()
 		model.Close()
 		return nil, err
@@ -78,7 +80,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		cfg.Log.Log(context.Background(), level, "answers and company", "model", cfg.Name, "independent", kv.steady, "why", kv.steadyWhy)
 	}
 	cfg.threads, cfg.processor = cfg.Threads, &machine
-	if usesGPU(cfg) {
+	if gpu {
 		cfg.threads = 0 // its steps need no cores
 	}
 	if cfg.Tiers, err = cfg.KV.open(ctx.Fingerprint(), cfg.Log); err != nil {
@@ -144,10 +146,13 @@ const smallModel = 500_000_000
 
 // warm computes the batch shapes that matter once, so that the first request
 // pays for no allocation and no page fault.
-func warm(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) (err error) {
+func warm(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig, gpu bool) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer llama.ReleaseThreads() // the engine computes on a thread of its own
+	if gpu {
+		return warmGPU(ctx, info, cfg)
+	}
 	if info.Parameters < smallModel {
 		if err := ctx.SetThreads(1, 1); err != nil {
 			return err
@@ -170,6 +175,60 @@ func warm(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) (err error) 
 		}
 	}
 	return nil
+}
+
+// warmGPU computes the batch shapes of serving: one row of each of 1, 2, 4 …
+// Parallel sequences, several times over, since the library keeps a graph only
+// when it sees it again, and prompts of a few lengths.
+func warmGPU(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) error {
+	tok := max(info.BOS, 0)
+	var b llama.Batch
+	step := func(rows int) error {
+		if err := ctx.Step(&b); err != nil {
+			return fmt.Errorf("inference: warming up %q with %d rows: %w", cfg.Path, rows, err)
+		}
+		return nil
+	}
+	var streams []int
+	for n := 1; n < cfg.Parallel; n *= 2 {
+		streams = append(streams, n)
+	}
+	for _, n := range append(streams, cfg.Parallel) {
+		for i := range 3 {
+			b.Reset()
+			for seq := range n {
+				b.Add(tok, llama.Pos(i), llama.SeqID(seq))
+				b.Cells = append(b.Cells, int32(i*n+seq))
+			}
+			if err := step(n); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Clear(); err != nil {
+			return fmt.Errorf("inference: warming up %q: %w", cfg.Path, err)
+		}
+	}
+	for _, rows := range []int{gpuMinChunk, cfg.BatchRows} {
+		b.Reset()
+		for i := range min(rows, cfg.Cells, cfg.BatchRows) {
+			b.Add(tok, llama.Pos(i), 0)
+			b.Cells = append(b.Cells, int32(i))
+		}
+		if err := step(rows); err != nil {
+			return err
+		}
+		if err := ctx.Clear(); err != nil {
+			return fmt.Errorf("inference: warming up %q: %w", cfg.Path, err)
+		}
+	}
+	return nil
+}
+
+// StepShape is the most rows of a step and of those with logits, as Load chooses
+// them, for whoever plans memory.
+func StepShape(parallel int, gpu bool) (rows, outputs int) {
+	c := Config{Parallel: parallel, GPU: OnGPU{Active: gpu}}.withDefaults()
+	return c.BatchRows, outputRows(c)
 }
 
 func memoryText(m llama.MemoryUse) string {

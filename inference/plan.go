@@ -52,9 +52,9 @@ func (s *scheduler) fill() bool {
 		)
 	})
 	// The budget is what reading may add to the streams' own rows.
-	budget, least := s.e.cfg.StepBudget+s.cost.predict(s.load), minChunk
+	budget, least := s.e.cfg.StepBudget+s.cost.predict(s.load), s.leastChunk()
 	if len(s.batch.Tokens) == 0 {
-		budget, least = 2*s.e.cfg.StepBudget, 2*minChunk // nobody streams
+		budget, least = 2*s.e.cfg.StepBudget, 2*s.leastChunk() // nobody streams
 	}
 	for _, t := range s.prefill {
 		rows := len(s.batch.Tokens)
@@ -65,7 +65,7 @@ func (s *scheduler) fill() bool {
 		if t.ahead { // nobody waits for it: others' rows and the next request come first
 			budget, least = min(budget, s.e.cfg.StepBudget+s.cost.predict(s.load)), 0
 			if rows == 0 {
-				least = minChunk
+				least = s.leastChunk()
 			}
 		}
 		k := s.cost.chunk(s.load, t.filled, budget, min(least, room), room)
@@ -80,8 +80,7 @@ func (s *scheduler) fill() bool {
 	return true
 }
 
-// minChunk is the fewest prompt rows read beside running streams, so that a
-// prompt makes progress whatever the budget says.
+// minChunk is leastChunk on a processor.
 const minChunk = 4
 
 // add puts t's next k tokens and its guesses into the batch. It returns false

@@ -36,7 +36,7 @@ type scheduler struct {
 func (s *scheduler) init(e *Engine) {
 	s.e = e
 	s.tree = s.newTree(e)
-	s.cost = newCostModel()
+	s.cost = newCostModel(e.cfg.GPU.Active)
 	s.cost.load(e.cfg.CostFile)
 	s.cost.fixed = e.cfg.fixed
 	s.guess.init(e.cfg)
@@ -55,7 +55,9 @@ func (s *scheduler) step() bool {
 	awake := time.Now()
 	s.runErrands()
 	s.reap()
-	s.admit()
+	if s.joins(time.Now()) {
+		s.admit()
+	}
 	s.restore()
 	if len(s.active) == 0 {
 		s.compute(false)
@@ -71,9 +73,17 @@ func (s *scheduler) step() bool {
 		return len(s.active) > 0 || s.queued() > 0
 	}
 	s.share()
+	if !s.enter() { // Close ends everything
+		for _, a := range s.active {
+			s.undo(a)
+		}
+		return false
+	}
 	began := time.Now()
 	err := s.e.ctx.Step(&s.batch)
 	now := time.Now()
+	s.leave()
+	s.e.lastStep.Store(now.UnixNano())
 	if err != nil {
 		s.failed(err)
 		return true
@@ -122,6 +132,7 @@ func (s *scheduler) failed(err error) {
 	}
 	s.e.cfg.Log.Error("step failed", "engine", s.e.cfg.Name, "rows", len(s.batch.Tokens), "error", err)
 	s.restart(err)
+	s.lost(err)
 }
 
 // restart fails everything that runs and begins with an empty memory.
