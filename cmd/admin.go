@@ -62,7 +62,7 @@ func (c *serveCmd) serveAdmin(resident *atomic.Pointer[inference.Set]) (func(), 
 }
 
 // healthDetail is what /health says of models, voices and versions.
-func healthDetail(set *inference.Set, voices *tts.Service) []byte {
+func healthDetail(set *inference.Set, voices *tts.Service, gpu *card) []byte {
 	type model struct {
 		Name          string `json:"name"`
 		Description   string `json:"description"`
@@ -76,6 +76,8 @@ func healthDetail(set *inference.Set, voices *tts.Service) []byte {
 		Models   []model           `json:"models"`
 		Voices   []tts.Voice       `json:"voices"`
 		Devices  []string          `json:"devices"`
+		Device   string            `json:"device"` // what is computed on, and why
+		GPU      *cardReport       `json:"gpu,omitempty"`
 		Versions map[string]string `json:"versions"`
 	}{Models: []model{}, Voices: []tts.Voice{}, Versions: map[string]string{"llama.cpp": llama.Version(), "onnxruntime": onnxRuntimeVersion}}
 	for _, name := range set.Names() {
@@ -89,6 +91,7 @@ func healthDetail(set *inference.Set, voices *tts.Service) []byte {
 	for _, d := range llama.Devices() {
 		out.Devices = append(out.Devices, d.Name)
 	}
+	out.Device, out.GPU = chosen.device.Why, gpu.report()
 	b, err := json.Marshal(out)
 	if err != nil || len(b) < 2 {
 		return []byte(`"models":[]`)

@@ -38,10 +38,10 @@ func (c *doctorCmd) Run(ctx context.Context, con *console) error {
 	add("cpu", "model", true, false, fmt.Sprintf("%s, %d physical cores used of %d threads", m.CPU, inference.Cores(), m.Threads))
 	add("cpu", "features", len(m.Features) > 0, false, strings.Join(m.Features, " "))
 	add("memory", "free", m.FreeBytes > 1<<30, false, fmt.Sprintf("%.1f of %.1f GiB", float64(m.FreeBytes)/(1<<30), float64(m.TotalBytes)/(1<<30)))
-	driver := gpu.Driver()
-	add("gpu", "driver", driver.Loaded, false, driver.Detail)
 	telemetry := gpu.NewTelemetry()
 	defer telemetry.Close()
+	driver := gpu.DriverOf(telemetry)
+	add("gpu", "driver", driver.Loaded, false, driver.Detail)
 	if err := telemetry.Err(); err != nil {
 		add("gpu", "telemetry", false, false, err.Error())
 	}
@@ -52,7 +52,7 @@ func (c *doctorCmd) Run(ctx context.Context, con *console) error {
 	for _, l := range gpu.CUDALibraries(cudaFolders()...) {
 		add("cuda", l.Name, l.Path != "", false, l.Detail())
 	}
-	choice, err := deviceFlags{Device: "auto"}.choose()
+	choice, err := deviceFlags{Device: "auto"}.choose(nil)
 	add("llama.cpp", "computes on", err == nil, true, orError(choice.Why, err))
 	if llama.Modular {
 		checkModule(add)
@@ -70,7 +70,7 @@ func (c *doctorCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		runtime, _ = supply.Find(supply.ONNXRuntime)
 	}
-	err = gpu.SpeechCUDA(runtime, cudaFolders()...)
+	err = gpu.SpeechCUDA(driver, runtime, cudaFolders()...)
 	add("speech", "CUDA provider", err == nil, false, orError("ready: "+runtime, err))
 	for _, e := range catalog.Entries {
 		if e.Kind == catalog.Voice && !e.Default && !e.Present(supply.Dir()) {
@@ -138,7 +138,7 @@ func probeModel(c *check) {
 // probeVoice speaks a word with the default voice.
 func probeVoice(ctx context.Context, c *check) {
 	began := time.Now()
-	service, err := (&voiceFlags{TTSDevice: "auto"}).loadVoices(nil)
+	service, err := (&voiceFlags{TTSDevice: "auto"}).loadVoices(nil, nil)
 	if err == nil {
 		defer service.Close()
 		var speech *tts.Speech

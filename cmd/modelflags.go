@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"repartee/catalog"
+	"repartee/gpu"
 	"repartee/inference"
 	"repartee/supply"
 
@@ -30,11 +31,17 @@ type modelFlags struct {
 	KVDir         string        `name:"kv-dir" help:"Folder for prefixes that leave host memory and for all at the end of the process; empty = none. It holds what users wrote." default:"" placeholder:"DIR"`
 	KVDisk        size          `name:"kv-disk" help:"Most bytes in --kv-dir, divided among the models. Too few lose conversations over a restart." default:"10GiB" placeholder:"SIZE"`
 	Speculate     string        `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before) or off. Answers stay the same." enum:"auto,ngram,off" default:"auto" placeholder:"MODE"`
+	parts         []gpu.Part    // what else will lie on a card
+	card          *card         // set when a GPU was chosen
+	lostTo        func(*card)   // told of the card before anything is loaded; may be nil
 	Threads       int           `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
 }
 
 // check refuses values that make no sense together with the flag's name.
 func (m *modelFlags) check() error {
+	if err := m.deviceFlags.check(); err != nil {
+		return err
+	}
 	switch {
 	case m.CtxSize < 0 || m.CtxSize > 0 && m.CtxSize < 256:
 		return usagef("--ctx-size %d: want 0 or at least 256 tokens", m.CtxSize)
@@ -69,13 +76,14 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	if err := m.announce(); err != nil {
+	models := m.named()
+	dev, err := m.announce(m.planFor(con.err))
+	if err != nil {
 		return nil, err
 	}
-	models := m.Model
-	if len(models) == 0 {
-		def := catalog.Default(catalog.Model)
-		models = []named{{def.Name, def.Name}}
+	m.card = newCard(dev)
+	if m.lostTo != nil {
+		m.lostTo(m.card)
 	}
 	if isNone(models) {
 		return inference.NewSet(nil, nil, "")
@@ -98,12 +106,13 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 			return nil, usagef("--model %s is given twice", spec.Name)
 		}
 		if byPath[path] == nil {
+			layers, cells := m.fit(dev.plan, spec.Name)
 			byPath[path], err = inference.Load(inference.LoadConfig{
 				Config: inference.Config{
-					Name: spec.Name, Cells: m.CtxSize, Parallel: m.Parallel, MaxQueue: m.MaxQueue,
+					Name: spec.Name, Cells: cells, GPU: m.card.onGPU(), Parallel: m.Parallel, MaxQueue: m.MaxQueue,
 					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Speculate: m.speculation(), Observer: observer, Log: slog.Default(),
 				},
-				Path: path, GPULayers: m.GPULayers, Threads: m.Threads, KVType: m.KVType,
+				Path: path, GPULayers: layers, Threads: m.Threads, KVType: m.KVType,
 				KV:       inference.TierConfig{Host: int64(m.KVHost) / int64(len(models)), Dir: m.KVDir, Disk: int64(m.KVDisk) / int64(len(models))},
 				CostDir:  filepath.Join(supply.Dir(), "cost"),
 				Progress: loadProgress(con, spec.Name),

@@ -56,7 +56,7 @@ func (v *voiceFlags) say(ctx context.Context, con *console, r tts.Request, file,
 		return usagef("output file %q: its extension must be one of mp3, wav, opus, flac, pcm, ulaw", file)
 	}
 	r.Whole, r.Timestamps = file != "-", srt != ""
-	service, err := v.loadVoices(nil)
+	service, err := v.loadVoices(nil, nil)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"repartee/dialogue"
 	"repartee/inference"
+	"repartee/inference/llama"
 	"repartee/server"
 	"repartee/server/metrics"
 	"repartee/server/native/speech"
@@ -96,7 +96,7 @@ func (c *serveCmd) Run(con *console) error {
 
 	meter := metrics.New(Version)
 	srv := server.New(server.Config{Keys: keys, Metrics: meter, Version: Version})
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, err := listen(c.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen %s: %w", c.Listen, err)
 	}
@@ -115,6 +115,14 @@ func (c *serveCmd) Run(con *console) error {
 		err    error
 	}
 	loading := make(chan loaded, 1)
+	// Voices learn of the card before they are loaded: they share it.
+	sharing := make(chan *card, 1)
+	lost := make(chan error, 1)
+	c.parts = c.cardParts()
+	c.lostTo = func(gpu *card) {
+		gpu.tell(lost)
+		sharing <- gpu
+	}
 	var cores cores
 	go func() {
 		var (
@@ -122,8 +130,14 @@ func (c *serveCmd) Run(con *console) error {
 			voiceErr error
 			voices   sync.WaitGroup
 		)
-		voices.Go(func() { l.voices, voiceErr = c.loadVoices(cores.speaking) }) // beside the model: most of both is waiting
+		voices.Go(func() { // beside the model: most of both is waiting
+			gpu, ok := <-sharing
+			if ok {
+				l.voices, voiceErr = c.loadVoices(cores.speaking, gpu.speech())
+			}
+		})
 		l.set, l.err = c.loadObserved(con, meter)
+		close(sharing)
 		cores.set.Store(l.set)
 		voices.Wait()
 		l.err = cmp.Or(l.err, voiceErr)
@@ -136,8 +150,11 @@ func (c *serveCmd) Run(con *console) error {
 		return errors.New("interrupted while loading")
 	case err := <-failed:
 		return err
+	case err := <-lost:
+		return c.withoutGPU(srv, listener, err)
 	}
 	defer func() {
+		c.card.close()
 		if l.set != nil {
 			l.set.Close()
 		}
@@ -146,20 +163,29 @@ func (c *serveCmd) Run(con *console) error {
 		}
 	}()
 	if l.err != nil {
+		if c.card != nil && (errors.Is(l.err, llama.ErrContextAlloc) || errors.Is(l.err, llama.ErrModelFile) || errors.Is(l.err, llama.ErrFatal)) {
+			return c.withoutGPU(srv, listener, l.err) // the card may have filled up meanwhile
+		}
 		return l.err
 	}
+	c.card.loaded(l.set, c.GPUAwake)
 	meter.Watch(l.set)
+	if c.card != nil {
+		meter.WatchGPU(c.card.watcher.State, c.card.arbiter)
+	}
 	resident.Store(l.set)
 	var speaker speech.Speaker
 	if l.voices != nil {
 		speaker = l.voices
 	}
-	srv.SetReady(server.Backends{Dialogue: newDialogue(l.set), Speaker: speaker, Health: func() []byte { return healthDetail(l.set, l.voices) }})
+	srv.SetReady(server.Backends{Dialogue: newDialogue(l.set), Speaker: speaker, Health: func() []byte { return healthDetail(l.set, l.voices, c.card) }})
 	fmt.Fprintf(con.err, "listening on http://%s\n", listener.Addr())
 
 	select {
 	case err := <-failed:
 		return err
+	case err := <-lost:
+		return c.withoutGPU(srv, listener, err)
 	case s := <-signals:
 		slog.Info("draining", "signal", s.String(), "at_most", c.DrainTimeout.String())
 	}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"log/slog"
+	"os"
 
 	"repartee/catalog"
 	"repartee/gpu"
@@ -18,18 +19,23 @@ type voiceFlags struct {
 	TTSThreads int     `name:"tts-threads" help:"CPU threads of one speech inference; 0 = physical cores, at most 4." default:"0" placeholder:"N"`
 }
 
-// loadVoices makes the voices resident; nil when speech is switched off. busy may be
-// nil.
-func (v *voiceFlags) loadVoices(busy func(bool)) (*tts.Service, error) {
-	voices := v.Voice
-	if len(voices) == 0 {
+// named are the voices to load, the default one where none is given.
+func (v *voiceFlags) named() []named {
+	if len(v.Voice) == 0 {
 		def := catalog.Default(catalog.Voice)
-		voices = []named{{def.Name, def.Name}}
+		return []named{{def.Name, def.Name}}
 	}
+	return v.Voice
+}
+
+// loadVoices makes the voices resident; nil when speech is switched off. busy may be
+// nil, and so may shared, the card that voices share with the language models.
+func (v *voiceFlags) loadVoices(busy func(bool), shared tts.Card) (*tts.Service, error) {
+	voices := v.named()
 	if isNone(voices) {
 		return nil, nil
 	}
-	cfg := tts.Config{CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Logger: slog.Default()}
+	cfg := tts.Config{CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Card: shared, Logger: slog.Default()}
 	for _, spec := range voices {
 		path, err := catalog.Resolve(spec.Path, supply.Dir())
 		if err != nil {
@@ -52,12 +58,13 @@ func (v *voiceFlags) loadVoices(busy func(bool)) (*tts.Service, error) {
 		*part.path = path
 	}
 	if v.TTSDevice != tts.DeviceCPU {
-		if path, err := supply.Find(supply.ONNXRuntimeGPU); err == nil && gpu.Driver().Loaded {
+		driver := speechDriver()
+		if path, err := supply.Find(supply.ONNXRuntimeGPU); err == nil && driver.Loaded {
 			cfg.Runtime = path
 		}
 		runtime := cfg.Runtime
 		cfg.CUDA = tts.CUDA{
-			Prepare: func() error { return gpu.SpeechCUDA(runtime, cudaFolders()...) },
+			Prepare: func() error { return gpu.SpeechCUDA(driver, runtime, cudaFolders()...) },
 			Guard:   func(f func()) { gpu.KeepSignals(f) },
 		}
 	}
@@ -66,4 +73,15 @@ func (v *voiceFlags) loadVoices(busy func(bool)) (*tts.Service, error) {
 		return nil, err
 	}
 	return service, nil
+}
+
+// speechDriver says whether there is a driver for speech, by what the kernel shows
+// or the management library lists; none when the GPU was lost.
+func speechDriver() gpu.DriverInfo {
+	if why := os.Getenv(lostGPU); why != "" {
+		return gpu.DriverInfo{Detail: "the GPU was lost: " + why}
+	}
+	telemetry := gpu.NewTelemetry()
+	defer telemetry.Close()
+	return gpu.DriverOf(telemetry)
 }

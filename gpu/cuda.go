@@ -20,6 +20,17 @@ type DriverInfo struct {
 // Driver looks for the kernel driver.
 func Driver() DriverInfo { return driverAt("/") }
 
+// DriverOf is Driver, but believes the management library where it lists a GPU:
+// sandboxes hide what the kernel shows elsewhere.
+func DriverOf(t *Telemetry) DriverInfo {
+	d := Driver()
+	if n := len(t.Devices()); n > 0 && !d.Loaded {
+		version, _ := t.Driver()
+		return DriverInfo{Loaded: true, Detail: fmt.Sprintf("driver %s lists %d GPU", version, n)}
+	}
+	return d
+}
+
 func driverAt(root string) DriverInfo {
 	b, err := os.ReadFile(filepath.Join(root, "proc/driver/nvidia/version"))
 	if err != nil {

@@ -4,6 +4,7 @@ package gpu
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -193,5 +194,29 @@ func TestPreload(t *testing.T) {
 	}
 	if _, err := Needs("testdata/nvml.c"); err == nil {
 		t.Fatal("Needs(a text) = nil, want an error")
+	}
+}
+
+// Containers mount the driver's libraries where the loader does not look.
+func TestTelemetryIsFoundInAMountedFolder(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "usr/local/nvidia/lib64")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if tel := newTelemetry(root); !errors.Is(tel.Err(), ErrNoLibrary) {
+		tel.Close()
+		t.Skipf("this machine has a driver: %v", tel.Err())
+	}
+	if err := os.Rename(standIn(t), filepath.Join(dir, "libnvidia-ml.so.1")); err != nil {
+		t.Fatal(err)
+	}
+	tel := newTelemetry(root)
+	defer tel.Close()
+	if err := tel.Err(); err != nil || len(tel.Devices()) != 1 {
+		t.Fatalf("newTelemetry = %v, %d devices; want the stand-in's one", err, len(tel.Devices()))
+	}
+	if d := DriverOf(tel); !d.Loaded || !strings.Contains(d.Detail, "580.159.04") {
+		t.Errorf("DriverOf(a sandbox with a GPU) = %+v, want it loaded", d)
 	}
 }

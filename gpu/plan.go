@@ -52,16 +52,17 @@ const LeastCells = 4096
 // half a gigabyte, and memory is handed out in pieces.
 func Reserve(total uint64) uint64 { return max(512<<20, total/50) }
 
-// Fit is one model's outcome.
+// Fit is one model's outcome. Bytes are of the card's memory, or of the host's.
 type Fit struct {
-	Name      string
-	GPULayers int // to hand to llama.cpp; the head counts as one
-	AllLayers int
-	Cells     int
-	// On the card.
-	Weights, KV, Compute uint64
-	// In the host's memory.
-	HostWeights, HostKV uint64
+	Name        string `json:"name"`
+	GPULayers   int    `json:"gpu_layers"` // to hand to llama.cpp; the head counts as one
+	AllLayers   int    `json:"all_layers"`
+	Cells       int    `json:"cells"`
+	Weights     uint64 `json:"weights_bytes"`
+	KV          uint64 `json:"kv_bytes"`
+	Compute     uint64 `json:"compute_bytes"`
+	HostWeights uint64 `json:"host_weights_bytes"`
+	HostKV      uint64 `json:"host_kv_bytes"`
 }
 
 // Card is the sum on the card.

@@ -17,8 +17,8 @@ var providerFiles = []string{"libonnxruntime_providers_shared.so", "libonnxrunti
 // for the driver, the provider's own files and each library that they need, and
 // opens those libraries by absolute path, so that the loader's search path does
 // not matter. The error names everything that is missing and who brings it.
-func SpeechCUDA(path string, folders ...string) error {
-	if d := Driver(); !d.Loaded {
+func SpeechCUDA(d DriverInfo, path string, folders ...string) error {
+	if !d.Loaded {
 		return errors.New(d.Detail)
 	}
 	return speechCUDA(path, CUDALibraries(folders...))

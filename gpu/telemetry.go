@@ -3,6 +3,8 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -58,12 +60,13 @@ func (e *CallError) Is(target error) bool {
 // Device is a GPU as it was when the library was opened. UUID names it for
 // good; Index is the driver's order and may differ from CUDA's.
 type Device struct {
-	Index                 int    `json:"index"`
-	UUID                  string `json:"uuid"`
-	Name                  string `json:"name"`
-	PCI                   string `json:"pci"`
-	Capability            string `json:"capability"` // compute capability, "9.0"
-	TotalBytes, FreeBytes uint64
+	Index      int    `json:"index"`
+	UUID       string `json:"uuid"`
+	Name       string `json:"name"`
+	PCI        string `json:"pci"`
+	Capability string `json:"capability"` // compute capability, "9.0"
+	TotalBytes uint64 `json:"total_bytes"`
+	FreeBytes  uint64 `json:"free_bytes"` // when it was opened
 }
 
 // Process is one process's share of a GPU's memory.
@@ -74,19 +77,20 @@ type Process struct {
 
 // Sample is one reading. Fields that the driver cannot tell are zero.
 type Sample struct {
-	At                    time.Time `json:"at"`
-	TotalBytes            uint64    `json:"total_bytes"`
-	FreeBytes             uint64    `json:"free_bytes"`
-	Utilisation           float64   `json:"utilisation"`        // 0 … 1, share of time with a kernel running
-	MemoryUtilisation     float64   `json:"memory_utilisation"` // 0 … 1
-	PowerWatts            float64   `json:"power_watts"`
-	PowerLimitWatts       float64   `json:"power_limit_watts"`
-	ClockMHz, MaxClockMHz int
-	MemoryClockMHz        int
-	Celsius               int
-	EnergyJoules          float64   `json:"energy_joules"` // since the driver was loaded
-	Throttle              []string  `json:"throttle,omitempty"`
-	Processes             []Process `json:"processes,omitempty"`
+	At                time.Time `json:"at"`
+	TotalBytes        uint64    `json:"total_bytes"`
+	FreeBytes         uint64    `json:"free_bytes"`
+	Utilisation       float64   `json:"utilisation"`        // 0 … 1, share of time with a kernel running
+	MemoryUtilisation float64   `json:"memory_utilisation"` // 0 … 1
+	PowerWatts        float64   `json:"power_watts"`
+	PowerLimitWatts   float64   `json:"power_limit_watts"`
+	ClockMHz          int       `json:"clock_mhz"`
+	MaxClockMHz       int       `json:"max_clock_mhz"`
+	MemoryClockMHz    int       `json:"memory_clock_mhz"`
+	Celsius           int       `json:"celsius"`
+	EnergyJoules      float64   `json:"energy_joules"` // since the driver was loaded
+	Throttle          []string  `json:"throttle,omitempty"`
+	Processes         []Process `json:"processes,omitempty"`
 }
 
 // Bytes of a process on the GPU, 0 when it is not listed.
@@ -120,8 +124,24 @@ type Telemetry struct {
 	err     error
 }
 
-// NewTelemetry opens the library where the driver puts it.
-func NewTelemetry() *Telemetry { return OpenTelemetry("libnvidia-ml.so.1") }
+// NewTelemetry opens the library where the driver puts it: where the loader finds
+// it, else where it is mounted into containers whose loader does not know.
+func NewTelemetry() *Telemetry { return newTelemetry("/") }
+
+func newTelemetry(root string) *Telemetry {
+	const name = "libnvidia-ml.so.1"
+	t := OpenTelemetry(name)
+	if !errors.Is(t.err, ErrNoLibrary) {
+		return t
+	}
+	for _, dir := range cudaDirs(root) {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return OpenTelemetry(path)
+		}
+	}
+	return t
+}
 
 // OpenTelemetry opens the library at path, or by name through the loader.
 func OpenTelemetry(path string) *Telemetry {
@@ -199,6 +219,9 @@ var throttles = []struct {
 	{0x4, "power cap"}, {0x8, "hardware slowdown"}, {0x10, "sync boost"}, {0x20, "thermal"},
 	{0x40, "hardware thermal"}, {0x80, "power brake"},
 }
+
+// ThrottleReasons are all that Sample.Throttle may hold.
+func ThrottleReasons() []string { return throttleNames(^uint64(0)) }
 
 func throttleNames(bits uint64) []string {
 	var out []string

@@ -110,6 +110,9 @@ func TestTickLeavesNothingBehind(t *testing.T) {
 	if err != nil || got != b.model.generate(tokens("something to keep"), 4) || res.CachedTokens == 0 {
 		t.Errorf("after five ticks: %q, %d cached, %v; want the same answer from the cache", got, res.CachedTokens, err)
 	}
+	if n := b.Stats().Generated; n != 8 {
+		t.Errorf("%d tokens were generated, want 8: ticks make none", n)
+	}
 	if after := b.Stats().Cache; after.Used != before.Used {
 		t.Errorf("%d cells are used after ticks, want %d as before", after.Used, before.Used)
 	}

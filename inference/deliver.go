@@ -46,6 +46,7 @@ func (s *scheduler) token(t *task, tok Token, probs []llama.TokenLogprob, now ti
 	}
 	t.last = now
 	t.generated++
+	s.generated++
 	t.tokens = append(t.tokens, tok)
 	model := s.e.model
 	if model.IsEOG(tok) && !t.req.Sampling.IgnoreEOG {

@@ -356,6 +356,7 @@ type Stats struct {
 	Waiting, Running int
 	Cache            kvcache.Stats
 	Steps, Rows      int64
+	Generated        int64 // tokens
 	Preempted        int64
 	AheadTokens      int64 // computed by Prefill
 	Parts            StepParts

@@ -31,6 +31,7 @@ type scheduler struct {
 	steps       int64
 	rowsDone    int64
 	parts       StepParts
+	generated   int64
 }
 
 func (s *scheduler) init(e *Engine) {
@@ -166,6 +167,6 @@ func (s *scheduler) failAll(err error) {
 func (s *scheduler) publish() {
 	box := &s.e.stats
 	box.mu.Lock()
-	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Preempted: s.preempted, AheadTokens: s.aheadTokens, Parts: s.parts, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}
+	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Generated: s.generated, Preempted: s.preempted, AheadTokens: s.aheadTokens, Parts: s.parts, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}
 	box.mu.Unlock()
 }

@@ -1,6 +1,10 @@
 package tts
 
-import "log/slog"
+import (
+	"context"
+	"log/slog"
+	"time"
+)
 
 // VoiceSpec names a voice file to keep resident.
 type VoiceSpec struct {
@@ -8,6 +12,13 @@ type VoiceSpec struct {
 	Path string // .onnx file; its configuration lies beside it
 	// Licence as shown in lists; empty = what the files beside the voice say.
 	Licence string
+}
+
+// Card is a GPU that others compute on too. Enter waits until it is the caller's,
+// or for the end of ctx; deadline is when the inference should be done.
+type Card interface {
+	Enter(ctx context.Context, deadline time.Time) error
+	Leave()
 }
 
 // Config of a Service. Paths come from the caller: the package looks nothing up.
@@ -30,6 +41,8 @@ type Config struct {
 	// it is faster, and to the CPU when CUDA is missing something or wrong.
 	Device string
 	CUDA   CUDA
+	// Card is the GPU that voices on CUDA share with others; nil = with nobody.
+	Card Card
 	// CacheBytes bounds the finished speech in memory; 0 = no cache.
 	CacheBytes int64
 	// MaxQueue is the most speeches waiting or running; 0 = 64.

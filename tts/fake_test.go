@@ -21,12 +21,17 @@ type fakeVoice struct {
 	fail     string        // units with this in them fail
 	panics   string        // and with this in them panic
 	timed    bool          // marks are returned
+	device   string        // empty = cpu
 }
 
 const fakeRate = 16000
 
 func (f *fakeVoice) Info() voice.Info {
-	return voice.Info{Family: "fake", Language: "en-US", Licence: "CC0", SampleRate: fakeRate, Espeak: "en-us", MaxUnits: 60, Device: "cpu", Timed: f.timed, Speakers: []string{"ann", "bob"}}
+	device := f.device
+	if device == "" {
+		device = DeviceCPU
+	}
+	return voice.Info{Family: "fake", Language: "en-US", Licence: "CC0", SampleRate: fakeRate, Espeak: "en-us", MaxUnits: 60, Device: device, Timed: f.timed, Speakers: []string{"ann", "bob"}}
 }
 
 func (f *fakeVoice) Close() {}

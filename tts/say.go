@@ -250,7 +250,9 @@ func (p *speaker) speak(ctx context.Context, l line, last bool, put func(context
 	if l.rate > 0 {
 		u.Speed = min(max(u.Speed*l.rate, 0.25), 4)
 	}
-	gate := func(ctx context.Context, f func() error) error { return p.s.gate.run(ctx, p.turn, f) }
+	gate := func(ctx context.Context, f func() error) error {
+		return p.s.gate.run(ctx, p.turn, func() error { return p.s.onCard(ctx, p.o.r, base, f) })
+	}
 	marks, err := p.o.r.voice.Speak(ctx, u, gate, func(s []float32) error {
 		for i, x := range s {
 			s[i] = audio.Soft(x * p.gain)

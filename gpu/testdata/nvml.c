@@ -20,10 +20,10 @@ int nvmlInit_v2(void) {
 #elif defined MISMATCH
 	return 18;
 #endif
-	ready = 1;
+	ready++; /* as the real one counts */
 	return 0;
 }
-int nvmlShutdown(void) { ready = 0; return 0; }
+int nvmlShutdown(void) { ready--; return 0; }
 const char *nvmlErrorString(int c) { return c == 15 ? "GPU is lost" : c == 3 ? "Not Supported" : "Some Error"; }
 #ifndef STRIPPED
 int nvmlDeviceGetCount_v2(unsigned *n) {
