@@ -3,7 +3,10 @@
 # sources, architectures and compiler, and puts a program that runs by itself
 # into bin/cuda. A build that is cut off goes on where it stopped.
 #
-#   cuda.sh [module|llama|own|all]
+#   cuda.sh [module|llama|own|all|standin]
+#
+# standin makes bin/standin: the same program with a stand-in in the place of the
+# GPU, its driver and CUDA's libraries, for tests on machines without one.
 #
 # CUDA_ARCHS    compute capabilities, e.g. "90" or "86;90": default the GPU found,
 #               else the common ones
@@ -56,17 +59,27 @@ architectures() {
   echo "${here:-75-virtual;80-virtual;86-real;89-real;90-real;120a-real}"
 }
 
-kit=$(toolkit)
+if [ "$want" = standin ] || [ "$want" = llama ]; then
+  kit=/none # neither needs a compiler for CUDA
+else
+  kit=$(toolkit)
+fi
 archs=${CUDA_ARCHS:-$(architectures)}
-nvcc=$("$kit/bin/nvcc" --version | grep -o 'V13[0-9.]*')
+nvcc=$("$kit/bin/nvcc" --version 2>/dev/null | grep -o 'V13[0-9.]*' || true)
 ggml=$(cd "$src/ggml" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | hash_of)
-module=$cache/native/cuda-module-$( { echo "$ggml $archs $nvcc"; g++ -dumpfullversion; cat third_party/cuda/*; } | hash_of)
+# The processor's kernels are no part of the CUDA module: a patch to them does not
+# compile it again.
+cuda=$(cd "$src/ggml" && find . -path ./src/ggml-cpu -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | hash_of)
+module=$cache/native/cuda-module-$( { echo "$cuda $archs $nvcc"; g++ -dumpfullversion; cat third_party/cuda/*; } | hash_of)
 llama=$cache/native/cuda-llama-$( { echo "$ggml $variants"; g++ -dumpfullversion; cat third_party/cuda/* third_party/locks/llama.cpp.lock; cat third_party/patches/llama.cpp-*.patch 2>/dev/null || true; } | hash_of)
 export PATH=$kit/bin:$PATH
 
 mkdir -p "$cache/native"
-exec 8>"$cache/native/.cuda-lock"
-flock -n 8 || { say "waiting for another build to end"; flock 8; }
+# alone STAGE waits until no other build of the stage runs.
+alone() {
+  exec 8>"$cache/native/.cuda-$1-lock"
+  flock -n 8 || { say "waiting for another build of $1 to end"; flock 8; }
+}
 
 # compile STAGE BUILD SOURCE TARGETS… configures once and goes on from there.
 compile() {
@@ -113,13 +126,15 @@ keep() {
 }
 
 if [ "$want" = module ] || [ "$want" = all ]; then
+  alone module
   if [ ! -e "$module/ok" ]; then
     say "ggml's CUDA backend for $archs with nvcc $nvcc (38 processor minutes an architecture, once) -> $module"
     compile module "$cache/native/.build-$(basename "$module")" "$src/ggml" ggml-cuda
     keep "$cache/native/.build-$(basename "$module")" "$module" 'libggml-cuda.so*'
   fi
 fi
-if [ "$want" = llama ] || [ "$want" = all ]; then
+if [ "$want" = llama ] || [ "$want" = all ] || [ "$want" = standin ]; then
+  alone llama
   if [ ! -e "$llama/ok" ]; then
     say "llama.cpp as shared libraries, processors $variants -> $llama"
     compile llama "$cache/native/.build-$(basename "$llama")" "$src" llama llama-common $(printf 'ggml-cpu-%s ' $variants) llama-server llama-bench
@@ -127,11 +142,13 @@ if [ "$want" = llama ] || [ "$want" = all ]; then
   fi
 fi
 
-if [ "$want" = own ] || [ "$want" = all ]; then
+# program FOLDER puts the program over the shared libraries into FOLDER.
+program() {
+  local dir=$1
+  alone own
   # The shim is the same; what it is linked to is not.
   third_party/native.sh
-  own=$cache/native/current
-  flags=inference/llama/native_flags_modular.go
+  local own=$cache/native/current flags=inference/llama/native_flags_modular.go
   cat >"$flags.new" <<GO
 //go:build cgo && modular
 
@@ -150,14 +167,33 @@ const runMakeNativeFirst = true
 GO
   cmp -s "$flags.new" "$flags" && rm "$flags.new" || mv "$flags.new" "$flags"
 
-  say "bin/cuda"
-  rm -rf bin/cuda.new
-  mkdir -p bin/cuda.new/bin bin/cuda.new/lib/repartee/cuda
-  cp -P "$llama"/lib*.so* bin/cuda.new/lib/repartee/
-  cp "$llama"/llama-server "$llama"/llama-bench bin/cuda.new/lib/repartee/
+  say "$dir"
+  rm -rf "$dir.new"
+  mkdir -p "$dir.new/bin" "$dir.new/lib/repartee/cuda"
+  cp -P "$llama"/lib*.so* "$dir.new/lib/repartee/"
+  cp "$llama"/llama-server "$llama"/llama-bench "$dir.new/lib/repartee/"
+  go build -tags=nolibopusfile,modular -ldflags "-X repartee/cmd.Version=${VERSION:-0.1.0-dev}+cuda" -o "$dir.new/bin/repartee" .
+  install -m 755 "$own/bin/repartee-phonemize" "$dir.new/bin/repartee-phonemize"
+}
+
+if [ "$want" = own ] || [ "$want" = all ]; then
+  program bin/cuda
   cp "$module/libggml-cuda.so" bin/cuda.new/lib/repartee/cuda/
-  go build -tags=nolibopusfile,modular -ldflags "-X repartee/cmd.Version=${VERSION:-0.1.0-dev}+cuda" -o bin/cuda.new/bin/repartee .
-  install -m 755 "$own/bin/repartee-phonemize" bin/cuda.new/bin/repartee-phonemize
   rm -rf bin/cuda
   mv bin/cuda.new bin/cuda
+fi
+
+if [ "$want" = standin ]; then
+  program bin/standin
+  to=bin/standin.new/lib/repartee/cuda
+  cc -shared -fPIC -O2 -DGGML_BACKEND_DL -DGGML_BACKEND_SHARED -DGGML_BACKEND_BUILD -I"$src/ggml/include" -I"$src/ggml/src" \
+    -o "$to/libggml-cuda.so" gpu/testdata/card.c -L"$llama" -lggml -lggml-base
+  # The driver's library, and empty ones in the place of CUDA's.
+  mkdir bin/standin.new/driver
+  cc -shared -fPIC -w -o bin/standin.new/driver/libnvidia-ml.so.1 gpu/testdata/nvml.c
+  for name in libcuda.so.1 libcudart.so.13 libcublasLt.so.13 libcublas.so.13 libcurand.so.10 libcudnn.so.9; do
+    cc -shared -fPIC -x c /dev/null -o "bin/standin.new/driver/$name" -Wl,-soname,"$name"
+  done
+  rm -rf bin/standin
+  mv bin/standin.new bin/standin
 fi
