@@ -30,6 +30,9 @@ type Config struct {
 	Deterministic bool
 	// Speculate is SpeculateOff, or anything else for guesses wherever they pay.
 	Speculate Speculation
+	// Draft guesses tokens beside what is copied; the engine owns its context, and
+	// Owned. nil = none.
+	Draft     *DraftModel
 	force     func(proposed int) int // tests choose the guesses' depth
 	fixed     bool                   // tests: what steps cost is not learned
 	threads   int                    // of the context, for Yield; 0 = unknown
@@ -187,8 +190,8 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 		e.cfg.Observer.Rejected(e.cfg.Name, "context_length")
 		return nil, &PromptTooLongError{Prompt: len(r.Prompt), Context: size}
 	}
-	if r.Speculate == SpeculateDraft {
-		return nil, fmt.Errorf("inference: %w: model %q has no draft model", llama.ErrArgument, e.cfg.Name)
+	if r.Speculate == SpeculateDraft && e.sched.guess.model == nil {
+		return nil, fmt.Errorf("inference: %w: model %q has no draft model: start with --draft %s=PATH", llama.ErrArgument, e.cfg.Name, e.cfg.Name)
 	}
 	if err := e.checkTokens(r.Prompt); err != nil {
 		return nil, err
@@ -296,6 +299,9 @@ func (e *Engine) Close() {
 		close(e.quit)
 		e.die()
 		e.ctx.Abort()
+		if e.cfg.Draft != nil {
+			e.cfg.Draft.Context.Abort()
+		}
 	}
 	<-e.ended
 	if first {
@@ -317,6 +323,7 @@ func (e *Engine) run() {
 	defer resident.Add(-1)
 	defer e.sched.compute(false)
 	defer e.ctx.Close()
+	defer e.closeDraft()
 	for !e.loop() {
 	}
 	e.sched.failAll(ErrClosed)

@@ -17,6 +17,7 @@ type fakeModel struct {
 	vocab int
 	eog   bool // token 0 may be generated
 	copy  int  // > 0: most tokens repeat the one so many before
+	wrong int  // a draft model's: one token in so many is another than next says; 0 = none
 }
 
 func (m *fakeModel) Info() llama.ModelInfo {
@@ -68,6 +69,15 @@ func (m *fakeModel) next(attended []Token) Token {
 	return Token('a' + v>>8%uint64(m.vocab))
 }
 
+// guess is next, but for a draft model's mistakes.
+func (m *fakeModel) guess(attended []Token) Token {
+	t := m.next(attended)
+	if m.wrong > 0 && len(attended)*7919%m.wrong == int(t)%m.wrong {
+		return 'a' + (t+1)%26
+	}
+	return t
+}
+
 // generate is the answer that a prompt must get, alone or in company.
 func (m *fakeModel) generate(prompt []Token, n int) string {
 	seq := append([]Token{}, prompt...)
@@ -92,6 +102,7 @@ type fakeContext struct {
 	most  int           // rows of the largest step
 	gate  chan struct{} // when set, every step takes one value first
 	fail  func(step int) error
+	draw  func(attended []Token) Token // a sampler; nil = the model's next token
 
 	mu     sync.Mutex
 	closed bool
@@ -147,7 +158,10 @@ func (c *fakeContext) Step(b *llama.Batch) error {
 		seen := c.read(b.Seq[group.First])
 		for k := 0; ; k++ {
 			row := group.First + k
-			b.Out[row] = c.model.next(seen[:b.Pos[row]+1])
+			b.Out[row] = c.model.guess(seen[:b.Pos[row]+1])
+			if c.draw != nil {
+				b.Out[row] = c.draw(seen[:b.Pos[row]+1])
+			}
 			group.Accepted = k + 1
 			if k+1 >= group.Rows || b.Out[row] != b.Tokens[row+1] {
 				break

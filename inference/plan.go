@@ -27,7 +27,7 @@ func (s *scheduler) fill() bool {
 	s.load = stepLoad{}
 	s.prefill = s.prefill[:0]
 	for _, t := range s.active {
-		t.group, t.rows, t.draft = -1, 0, t.draft[:0]
+		t.group, t.rows, t.draft, t.wants = -1, 0, t.draft[:0], false
 	}
 	for _, t := range s.active {
 		if !t.decoding() && !t.restoring() && t.pending() > 0 {

@@ -40,7 +40,7 @@ func (s *scheduler) init(e *Engine) {
 	s.cost = newCostModel(e.cfg.GPU.Active)
 	s.cost.load(e.cfg.CostFile)
 	s.cost.fixed = e.cfg.fixed
-	s.guess.init(e.cfg)
+	s.guess.init(e)
 	s.yield.threads, s.yield.now = e.cfg.threads, e.cfg.threads
 	s.initTiers()
 	s.accounts = map[string]*account{}
@@ -90,6 +90,7 @@ func (s *scheduler) step() bool {
 		return true
 	}
 	s.cost.learn(s.load, now.Sub(began))
+	s.guess.paid()
 	s.charge()
 	s.e.cfg.Observer.Step(s.e.cfg.Name, len(s.batch.Tokens), now.Sub(began).Microseconds())
 	s.deliver(now)
@@ -110,6 +111,9 @@ func (s *scheduler) release(t *task) {
 		if !t.ahead {
 			t.account.running--
 		}
+	}
+	if s.guess.model != nil {
+		s.guess.model.leave(t)
 	}
 	if t.open {
 		t.open = false
@@ -138,6 +142,9 @@ func (s *scheduler) failed(err error) {
 
 // restart fails everything that runs and begins with an empty memory.
 func (s *scheduler) restart(err error) {
+	if s.guess.model != nil {
+		s.guess.model.restart()
+	}
 	for len(s.active) > 0 {
 		t := s.active[len(s.active)-1]
 		t.open = false // the tree is thrown away
@@ -166,6 +173,9 @@ func (s *scheduler) failAll(err error) {
 // publish copies the counters to where Stats reads them.
 func (s *scheduler) publish() {
 	box := &s.e.stats
+	if d := s.guess.model; d != nil {
+		s.guess.stats.Model = d.stats
+	}
 	box.mu.Lock()
 	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Generated: s.generated, Preempted: s.preempted, AheadTokens: s.aheadTokens, Parts: s.parts, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}
 	box.mu.Unlock()

@@ -1,6 +1,8 @@
 package inference
 
 import (
+	"time"
+
 	"repartee/inference/llama"
 	"repartee/speculation"
 )
@@ -8,30 +10,55 @@ import (
 // SpeculationStats counts guesses by where they came from, in the order of
 // speculation.Source.
 type SpeculationStats struct {
-	Drafted, Accepted [3]int64
+	Drafted, Accepted [speculation.Sources]int64
+	// ByPlace counts the same by how far behind the known text a guess stood, from 0.
+	ByPlace [speculation.Sources][speculation.MaxDraft]struct{ Drafted, Accepted int64 }
+	// Saved is what guesses spared the streams: for each accepted one a step without
+	// guesses, less what guesses cost everybody, by the cost model.
+	Saved time.Duration
+	Model DraftModelStats
 }
 
 // guesser is the scheduler's side of speculation.
 type guesser struct {
 	most    int // guesses of a sequence in one step; 0 = off
 	outputs int // rows whose logits a step may ask for
+	mode    Speculation
 	library *speculation.Library
 	rates   [2]*speculation.Rates // greedy, sampled
+	model   *drafter              // nil = none
 	force   func(proposed int) int
 	stats   SpeculationStats
+
+	wanting []*task // scratch: tasks that the draft model may guess for
+	step    struct {
+		plain, with time.Duration // the step without and with its guesses
+		draft       time.Duration // the draft model's time
+		streams     int
+	}
 }
 
 // outputRows is how many rows of a step may have logits: enough for a few
 // sequences with deep guesses.
-func outputRows(cfg Config) int { return min(cfg.BatchRows, 16*cfg.Parallel) }
+func outputRows(cfg Config) int {
+	return min(cfg.BatchRows, max(16*cfg.Parallel, 1+speculation.MaxDraft))
+}
 
-func (g *guesser) init(cfg Config) {
+func (g *guesser) init(e *Engine) {
+	cfg := e.cfg
 	if cfg.Speculate == SpeculateOff {
 		return
 	}
 	*g = guesser{
-		most: speculation.MaxDraft, outputs: outputRows(cfg), library: speculation.NewLibrary(), force: cfg.force,
+		most: speculation.MaxDraft, outputs: outputRows(cfg), mode: cfg.Speculate, library: speculation.NewLibrary(), force: cfg.force,
 		rates: [2]*speculation.Rates{speculation.NewRates(nil), speculation.NewRates(nil)},
+	}
+	if cfg.Draft == nil || cfg.Speculate == SpeculateNgram {
+		return
+	}
+	var err error
+	if g.model, err = newDrafter(e, e.sched.cost); err != nil {
+		cfg.Log.Error("the draft model cannot be used", "engine", cfg.Name, "error", err)
 	}
 }
 
@@ -48,6 +75,11 @@ func (g *guesser) start(t *task) {
 	if t.guesses == 0 {
 		return
 	}
+	mode := r.Speculate
+	if mode == SpeculateAuto {
+		mode = g.mode
+	}
+	t.copies, t.drafts = mode != SpeculateDraft, mode != SpeculateNgram
 	kind := 0
 	if r.Sampling.Temperature > 0 {
 		kind = 1
@@ -56,9 +88,11 @@ func (g *guesser) start(t *task) {
 	t.draft = make([]Token, 0, t.guesses)
 }
 
-// draft chooses every generating sequence's guesses for the next step.
+// draft chooses every generating sequence's guesses for the next step: a copy
+// where one is likelier to pay than the draft model, else what that says.
 func (s *scheduler) draft() {
-	if s.guess.most == 0 {
+	g := &s.guess
+	if g.most == 0 {
 		return
 	}
 	load, streams := stepLoad{}, 0
@@ -70,58 +104,220 @@ func (s *scheduler) draft() {
 			streams++
 		}
 	}
+	g.step.plain, g.step.draft, g.step.streams = s.cost.predict(load), 0, streams
+	spent := time.Duration(0)
+	if g.model != nil {
+		spent = g.model.stats.Time
+	}
+	rounds, gain := s.planDrafts(load, streams)
+	left := stepLoad{rows: s.e.cfg.BatchRows - load.rows, outputs: g.outputs - load.outputs}
+	free := s.tree.Free() - load.rows
+	n := 0
 	for _, t := range s.active {
 		if t.spec == nil || !t.decoding() {
 			continue
 		}
-		most := min(t.guesses, t.limit-len(t.tokens)-1, s.guess.outputs-load.outputs, s.e.cfg.BatchRows-load.rows, s.tree.Free()-load.rows)
-		if most <= 0 {
+		t.room = min(t.guesses, t.limit-len(t.tokens)-1, left.outputs, left.rows, free)
+		if t.room <= 0 {
+			t.wants = false
 			continue
 		}
-		t.draft = t.spec.Propose(t.draft[:0], t.tokens, most, s.guess.library)
-		n := len(t.draft)
-		if n == 0 {
+		t.draft = t.spec.Propose(t.draft[:0], t.tokens, t.room, t.copies, g.library)
+		k, better := s.depth(t, load, streams)
+		if t.wants && (k == 0 || better < gain || g.force != nil && k%2 == 0) {
+			t.draft = t.draft[:0]
+			g.wanting[n] = t
+			n++
 			continue
 		}
-		k := 0
-		if s.guess.force != nil {
-			k = s.guess.force(n)
-		} else {
-			k = t.spec.Depth(n, streams, func(k int) float64 {
-				l := load.with(k, t.filled)
-				l.outputs += k
-				return s.cost.predict(l).Seconds()
-			})
-		}
-		t.draft = t.draft[:k]
-		load = load.with(k, t.filled)
-		load.outputs += k
+		t.wants = false
+		s.take(t, k, &load, &left, &free)
 	}
+	if rounds > 0 && n > 0 {
+		s.model(g.wanting[:n], rounds, load, streams)
+		for _, t := range g.wanting[:n] {
+			if len(t.draft) == 0 {
+				continue
+			}
+			t.spec.Drafted(t.follow.probs)
+			t.draft = t.draft[:min(len(t.draft), left.outputs, left.rows, max(free, 0))]
+			k, _ := s.depth(t, load, streams)
+			s.take(t, k, &load, &left, &free)
+		}
+		g.step.draft = g.model.stats.Time - spent
+	}
+	g.step.with = s.cost.predict(load)
+	if m := g.model; m != nil {
+		m.spare = min(m.spare+g.step.plain/probeShare, time.Second)
+		if g.step.draft > 0 {
+			m.spare = max(m.spare-g.step.draft-(g.step.with-g.step.plain), 0)
+		}
+	}
+}
+
+// depth is how many of a task's proposed guesses to verify beside load.
+func (s *scheduler) depth(t *task, load stepLoad, streams int) (int, float64) {
+	n := len(t.draft)
+	if n == 0 {
+		return 0, 0
+	}
+	if s.guess.force != nil {
+		return s.guess.force(n), 0
+	}
+	return t.spec.Depth(n, streams, func(k int) float64 { return s.cost.predict(load.guessing(k, t.filled)).Seconds() })
+}
+
+// guessing adds k guesses of a sequence at depth.
+func (l stepLoad) guessing(k, depth int) stepLoad {
+	l = l.with(k, depth)
+	l.outputs += k
+	return l
+}
+
+// take books the first k of a task's guesses.
+func (s *scheduler) take(t *task, k int, load, left *stepLoad, free *int) {
+	t.draft = t.draft[:k]
+	*load = load.guessing(k, t.filled)
+	left.rows, left.outputs, *free = left.rows-k, left.outputs-k, *free-k
+}
+
+// probeShare: of the time of steps, one part in so many may go into finding out
+// whether a draft model that was turned down pays by now.
+const probeShare = 200
+
+// amortised is over how many steps the reading of a prompt by the draft model is
+// spread at most, when its gain is weighed.
+const amortised = 64
+
+// planDrafts decides how many tokens the draft model should guess for each
+// sequence that may use it, all together, and what that gains each of them. It
+// lists them in wanting, for which task.wants is set.
+func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain float64) {
+	g := &s.guess
+	d := g.model
+	g.wanting = g.wanting[:0]
+	if d == nil {
+		return 0, 0
+	}
+	behind, held, once, most := 0, 0, 0.0, 0
+	for _, t := range s.active {
+		t.wants = false
+		if t.spec == nil || !t.drafts || !t.decoding() || len(g.wanting) >= len(d.samplers) || !d.knows(t) {
+			continue
+		}
+		room := min(t.guesses, t.limit-len(t.tokens)-1)
+		if room <= 0 {
+			continue
+		}
+		t.wants = true
+		g.wanting = append(g.wanting, t)
+		most = max(most, room)
+		lag := d.behind(t)
+		if lag > 2 { // read once, of use for the rest of the answer
+			over := max(min(t.limit-len(t.tokens), 4*amortised)/4, 1)
+			once += d.cost.predict(stepLoad{rows: lag, attended: lag * len(t.tokens) / 2}).Seconds() / float64(over)
+			lag = 2
+		}
+		behind += lag
+		held += t.filled
+	}
+	n := len(g.wanting)
+	if n == 0 {
+		return 0, 0
+	}
+	if g.force != nil {
+		if rounds = g.force(min(most, maxRounds)); rounds == 0 {
+			g.turnDown(0)
+		}
+		return rounds, 0
+	}
+	each := 1 / float64(n)
+	cost := func(k int) float64 {
+		l := load
+		l.rows, l.outputs, l.attended = l.rows+n*k, l.outputs+n*k, l.attended+k*held
+		c := s.cost.predict(l).Seconds() + d.rounds(k, n, behind, held).Seconds()
+		if k > 0 {
+			c += once
+		}
+		return c
+	}
+	chance := func(i int) float64 {
+		sum := 0.0
+		for _, t := range g.wanting {
+			sum += t.spec.Ahead(i)
+		}
+		return sum * each
+	}
+	rounds, gain = speculation.Depth(min(most, maxRounds), float64(streams)*each, chance, cost)
+	if rounds == 0 {
+		// One of them is tried when enough was put aside for it.
+		t := g.wanting[0]
+		reading := d.cost.predict(stepLoad{rows: max(d.behind(t), 1), attended: d.behind(t) * len(t.tokens) / 2, outputs: 1})
+		if d.spare > reading+s.cost.predict(load.guessing(1, t.filled))-s.cost.predict(load) {
+			g.turnDown(1)
+			return 1, 0
+		}
+		g.turnDown(0)
+		return 0, 0
+	}
+	return maxRounds, gain // each sequence goes on as long as its own tokens promise
+}
+
+// turnDown lets the draft model guess for the first n of wanting alone.
+func (g *guesser) turnDown(n int) {
+	for _, t := range g.wanting[n:] {
+		t.wants = false
+	}
+}
+
+// maxRounds is the most tokens a draft model guesses in a row.
+const maxRounds = 16
+
+// model has the draft model guess for tasks, beside the load that others' guesses
+// have made. Each goes on as long as its next token promises more than it costs.
+func (s *scheduler) model(tasks []*task, rounds int, load stepLoad, streams int) {
+	d := s.guess.model
+	for _, t := range tasks {
+		t.follow.probs = t.follow.probs[:0]
+		t.hope, t.odds = 1, 1
+	}
+	together := len(tasks)
+	step := s.cost.predict(load).Seconds()
+	row := s.cost.predict(load.guessing(1, 0)).Seconds() - s.cost.predict(load.guessing(0, 0)).Seconds()
+	d.draft(tasks, rounds, func(t *task) bool {
+		if s.guess.force != nil {
+			return true
+		}
+		i := len(t.draft)
+		t.spec.Drafted(t.follow.probs)
+		t.odds *= t.spec.Chance(i - 1)
+		t.hope += t.odds
+		more := t.odds * t.spec.Ahead(i)
+		price := row + d.cost.predict(stepLoad{rows: together, attended: together * t.filled, outputs: together}).Seconds()/float64(together)
+		return more/t.hope > float64(streams)*price/(step+float64(i)*price)
+	})
 }
 
 // verified takes in which of a task's guesses were right, and drops the cells of
 // the others; false when the task ended because its sampling failed.
 func (s *scheduler) verified(t *task, g *llama.Group) bool {
-	if n := len(t.draft); n > 0 {
-		accepted := max(g.Accepted-1, 0)
-		if g.Err != nil {
-			accepted = 0
-		}
+	n := len(t.draft)
+	accepted := 0
+	if g.Err == nil {
+		accepted = max(g.Accepted-1, 0)
+	}
+	if n > 0 {
 		t.filled += accepted
 		if accepted < n {
 			if err := s.tree.Truncate(t.seq, t.filled); err != nil {
 				s.e.cfg.Log.Error("taking back rejected guesses", "engine", s.e.cfg.Name, "error", err)
 			}
 		}
-		if g.Err == nil {
-			from := t.spec.Learn(n, accepted)
-			s.guess.stats.Drafted[from] += int64(n)
-			s.guess.stats.Accepted[from] += int64(accepted)
-			t.result.Timings.Drafted += n
-			t.result.Timings.Accepted += accepted
-		}
-		t.draft = t.draft[:0]
 	}
+	if g.Err == nil && (n > 0 || t.wants) {
+		s.guess.learn(t, n, accepted)
+	}
+	t.draft, t.wants = t.draft[:0], false
 	if g.Err != nil {
 		s.end(t, FinishError, g.Err)
 		return false
@@ -129,7 +325,37 @@ func (s *scheduler) verified(t *task, g *llama.Group) bool {
 	return true
 }
 
-// context is how many tokens in front of an answer are kept with it, so that
+// learn books the outcome of a task's guesses.
+func (g *guesser) learn(t *task, n, accepted int) {
+	if t.wants && len(t.follow.probs) == 0 {
+		return // the draft model only read
+	}
+	if t.follow.open && t.wants {
+		// It has read all but the last of what it drafted.
+		t.follow.valid = len(t.tokens) + accepted
+	}
+	from := t.spec.Learn(n, accepted)
+	for i := range n {
+		at := &g.stats.ByPlace[from][i]
+		at.Drafted++
+		if i < accepted {
+			at.Accepted++
+		}
+	}
+	g.stats.Drafted[from] += int64(n)
+	g.stats.Accepted[from] += int64(accepted)
+	t.result.Timings.Drafted += n
+	t.result.Timings.Accepted += accepted
+	g.stats.Saved += time.Duration(accepted) * g.step.plain
+}
+
+// paid books what the guesses of a step cost its streams.
+func (g *guesser) paid() {
+	g.stats.Saved -= time.Duration(g.step.streams) * (g.step.with - g.step.plain + g.step.draft)
+	g.step.plain, g.step.with, g.step.draft = 0, 0, 0
+}
+
+// libraryContext is how many tokens in front of an answer are kept with it, so that
 // its beginning can be found.
 const libraryContext = 8
 

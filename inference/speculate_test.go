@@ -1,13 +1,19 @@
 package inference
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"repartee/inference/llama"
+	"repartee/speculation"
 
 	"pgregory.net/rapid"
 )
@@ -15,7 +21,7 @@ import (
 // Guesses of any depth, right or wrong, change no answer: not with cancels, full
 // memory, stop strings, ends, priorities, predictions or shared prefixes.
 func TestGuessesChangeNoAnswer(t *testing.T) {
-	var drafted, accepted int64
+	var drafted, accepted, byModel int64
 	mix := func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		cfg := Config{
@@ -25,15 +31,37 @@ func TestGuessesChangeNoAnswer(t *testing.T) {
 			Deterministic: rapid.Bool().Draw(t, "ordered"),
 			force:         func(n int) int { return rng.IntN(n + 1) },
 		}
-		b := newBench(rapid.IntRange(150, 1200).Draw(t, "cells"), cfg)
+		var log bytes.Buffer
+		cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+		cells := rapid.IntRange(150, 1200).Draw(t, "cells")
+		second := &fakeModel{vocab: 20, wrong: rapid.IntRange(1, 9).Draw(t, "draft")}
+		if second.wrong > 1 {
+			ctx := newFakeContext(second, cells)
+			cfg.Draft = &DraftModel{Model: second, Context: ctx}
+			if every := rapid.IntRange(0, 60).Draw(t, "draft fails"); every > 40 {
+				ctx.fail = func(step int) error {
+					if step%every == 0 {
+						return llama.ErrAborted
+					}
+					return nil
+				}
+			}
+		}
+		b := newBench(cells, cfg)
 		b.model.eog, b.model.copy = rapid.Bool().Draw(t, "eog"), rapid.IntRange(0, 5).Draw(t, "copy")
-		defer b.Close()
+		second.eog, second.copy = b.model.eog, b.model.copy
+		defer func() {
+			if b.Close(); log.Len() > 0 {
+				t.Fatalf("log: %s", log.String())
+			}
+		}()
 		type job struct {
 			prompt, stop string
 			n, most      int
 			cancel       bool
 			off          bool
 			predict      int
+			draft        bool
 		}
 		jobs := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) job {
 			return job{
@@ -41,7 +69,7 @@ func TestGuessesChangeNoAnswer(t *testing.T) {
 				stop:   rapid.SampledFrom([]string{"", "", "ab", "bbb"}).Draw(t, "stop"),
 				n:      rapid.IntRange(1, 60).Draw(t, "n"), most: rapid.IntRange(0, 4).Draw(t, "most"),
 				cancel: rapid.IntRange(0, 7).Draw(t, "cancel") == 0, off: rapid.IntRange(0, 5).Draw(t, "off") == 0,
-				predict: rapid.IntRange(0, 60).Draw(t, "predict"),
+				predict: rapid.IntRange(0, 60).Draw(t, "predict"), draft: second.wrong > 1 && rapid.Bool().Draw(t, "draft model"),
 			}
 		}), 1, 12).Draw(t, "jobs")
 		var wg sync.WaitGroup
@@ -57,6 +85,9 @@ func TestGuessesChangeNoAnswer(t *testing.T) {
 				if j.stop != "" {
 					r.Stop = []string{j.stop}
 					want, _, _ = strings.Cut(want, j.stop)
+				}
+				if j.draft {
+					r.Speculate = SpeculateDraft
 				}
 				if j.off {
 					r.Speculate = SpeculateOff
@@ -87,6 +118,7 @@ func TestGuessesChangeNoAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		st := b.Stats().Speculation
+		byModel += st.Accepted[speculation.Draft]
 		for i := range st.Drafted {
 			drafted, accepted = drafted+st.Drafted[i], accepted+st.Accepted[i]
 		}
@@ -94,10 +126,10 @@ func TestGuessesChangeNoAnswer(t *testing.T) {
 	for range 10 { // a thousand mixes
 		rapid.Check(t, mix)
 	}
-	if accepted < 1000 || drafted-accepted < 1000 {
+	if byModel < 1000 || accepted < 1000 || drafted-accepted < 1000 {
 		t.Fatalf("%d guesses, %d of them right: the mixes try too little", drafted, accepted)
 	}
-	t.Logf("%d guesses, %d of them right", drafted, accepted)
+	t.Logf("%d guesses, %d of them right, %d by the draft model", drafted, accepted, byModel)
 }
 
 func TestARepeatedAnswerIsGuessed(t *testing.T) {
@@ -124,4 +156,71 @@ func TestARepeatedAnswerIsGuessed(t *testing.T) {
 	f("a", Request{Speculate: SpeculateOff}, 0, 1, false)
 	f("b", Request{}, 0, 1, false) // another namespace knows nothing of it
 	f("c", Request{Prediction: tokens(b.model.generate(tokens("a prompt"), 120))}, 12, 2, true)
+}
+
+// Sampled tokens keep their distribution when guesses are verified: all answers of
+// three tokens from a vocabulary of four, against their exact probabilities.
+func TestGuessesKeepTheDistribution(t *testing.T) {
+	const vocabulary, length, n = 4, 3, 6000
+	weights := func(attended []Token) (w [vocabulary]float64) {
+		sum := 0.0
+		for i := range w {
+			w[i] = 1 + float64(i*i) + float64((int(attended[len(attended)-1])*(i+3))%5)
+			sum += w[i]
+		}
+		for i := range w {
+			w[i] /= sum
+		}
+		return w
+	}
+	rng := rand.New(rand.NewPCG(7, 8))
+	draft := &fakeModel{vocab: vocabulary}
+	second := newFakeContext(draft, 256)
+	second.draw = func(attended []Token) Token { // the likeliest, as a draft model has it
+		best, w := 0, weights(attended)
+		for i := range w {
+			if w[i] > w[best] {
+				best = i
+			}
+		}
+		return Token('a' + best)
+	}
+	b := newBench(256, Config{Parallel: 1, force: func(n int) int { return n }, Draft: &DraftModel{Model: draft, Context: second}})
+	defer b.Close()
+	b.ctx.draw = func(attended []Token) Token {
+		x, w := rng.Float64(), weights(attended)
+		for i := range w {
+			if x -= w[i]; x < 0 {
+				return Token('a' + i)
+			}
+		}
+		return 'a' + vocabulary - 1
+	}
+	count := map[string]int{}
+	for range n {
+		got, _, err := b.ask(context.Background(), &Request{Prompt: tokens("pq"), MaxTokens: length, Speculate: SpeculateDraft})
+		if err != nil {
+			t.Fatal(err)
+		}
+		count[got]++
+	}
+	chi := 0.0
+	for x := range vocabulary * vocabulary * vocabulary {
+		text, p := "", 1.0
+		for at := []Token{'q'}; len(text) < length; x /= vocabulary {
+			p *= weights(at)[x%vocabulary]
+			at = append(at, Token('a'+x%vocabulary))
+			text += string(rune('a' + x%vocabulary))
+		}
+		want := p * n
+		chi += (float64(count[text]) - want) * (float64(count[text]) - want) / want
+	}
+	free := float64(vocabulary*vocabulary*vocabulary - 1)
+	if bound := free + 4.5*math.Sqrt(2*free) + 6; chi > bound { // less than once in 100 000
+		t.Errorf("chi-square %.1f, want at most %.1f", chi, bound)
+	}
+	st := b.Stats().Speculation
+	if right, all := st.Accepted[speculation.Draft], st.Drafted[speculation.Draft]; right < n/10 || all-right < n/10 {
+		t.Errorf("%d of %d guesses accepted, want many of both kinds", right, all)
+	}
 }

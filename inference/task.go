@@ -40,6 +40,14 @@ type task struct {
 	spec    *speculation.Sequence // nil = no guesses
 	guesses int                   // most of them in a step
 	draft   []Token               // guesses in this step, behind the newest token
+	room    int                   // most guesses in this step
+
+	// Guesses of the draft model: copies and drafts say who may guess, wants that it
+	// was the draft model's turn in this step, known how many tokens it can read.
+	copies, drafts, wants bool
+	known                 int
+	follow                follower
+	odds, hope            float64 // of the last guess, and tokens to be expected
 
 	// Tiers: the beginning of tokens is restored up to restoreTo, of which
 	// restoreFrom lay in cells; restoreFirst when that counts as cached. ticket is a fetch from files, asked for once.

@@ -54,5 +54,10 @@ func (s *scheduler) share() {
 		s.e.cfg.Log.Error("sharing cores", "engine", s.e.cfg.Name, "threads", want, "error", err)
 		return
 	}
+	if d := s.guess.model; d != nil {
+		if err := d.ctx.SetThreads(want, want); err != nil {
+			s.e.cfg.Log.Error("sharing cores", "engine", s.e.cfg.Name, "threads", want, "error", err)
+		}
+	}
 	y.now = want
 }

@@ -8,19 +8,21 @@ const (
 	Own        Source = iota // the request's own tokens
 	Shared                   // the namespace's earlier answers
 	Prediction               // the client's prediction
-	sources
+	Draft                    // a draft model
+	Sources                  // how many there are
 )
 
 // String is the source's name in metrics.
 func (s Source) String() string {
-	return [...]string{"own", "shared", "prediction"}[s]
+	return [...]string{"own", "shared", "prediction", "draft"}[s]
 }
 
-// How sure a guess is depends on how much of the text before it was the same,
-// and how far behind that it stands.
+// How sure a guess is depends on how much of the text before it was the same, or
+// on what the draft model thinks of it, and on how far behind the known text it
+// stands.
 const (
-	matches = 5 // 3, 4–5, 6–8, 9–16, more
-	depths  = 4 // the first, the next two, the next four, the rest
+	grades = 5 // of a match: 3, 4–5, 6–8, 9–16, more; of a draft: see certainty
+	depths = 5 // the first, the next two, the next four, the next eight, the rest
 )
 
 func matchOf(length int) int {
@@ -37,6 +39,21 @@ func matchOf(length int) int {
 	return 4
 }
 
+// certainty is the grade of a token that the draft model gives probability p.
+func certainty(p float32) int {
+	switch {
+	case p < 0.4:
+		return 0
+	case p < 0.6:
+		return 1
+	case p < 0.8:
+		return 2
+	case p < 0.95:
+		return 3
+	}
+	return 4
+}
+
 func depthOf(i int) int {
 	switch {
 	case i == 0:
@@ -45,24 +62,42 @@ func depthOf(i int) int {
 		return 1
 	case i < 7:
 		return 2
+	case i < 15:
+		return 3
 	}
-	return 3
+	return 4
 }
 
-// A priori chances by match, for copied and for predicted text; the first guess
-// of all has to earn its row by them.
+// A priori chances by grade; the first guess of all has to earn its row by them.
 var (
-	priorCopy       = [matches]float64{0.35, 0.5, 0.62, 0.82, 0.93}
-	priorPrediction = [matches]float64{0.8, 0.85, 0.9, 0.94, 0.97}
+	priorCopy       = [grades]float64{0.35, 0.5, 0.62, 0.82, 0.93}
+	priorPrediction = [grades]float64{0.8, 0.85, 0.9, 0.94, 0.97}
+	priorDraft      = [grades]float64{0.3, 0.5, 0.68, 0.85, 0.95}
 )
+
+// priorAhead is the chance of a drafted token whose probability is not known yet.
+const priorAhead = 0.7
+
+// chance is a share of hits that forgets.
+type chance struct{ hit, seen float64 }
+
+// priorWeight is how many guesses the prior counts for.
+const priorWeight = 4
+
+func (c *chance) over(prior float64) float64 {
+	return (c.hit + priorWeight*prior) / (c.seen + priorWeight)
+}
+
+func (c *chance) learn(hit, keep float64) { c.hit, c.seen = c.hit*keep+hit, c.seen*keep+1 }
 
 // Rates are chances that a guess is right when all before it were, learned with
 // slow forgetting. A request's rates start from those of its parent.
 type Rates struct {
 	parent *Rates
 	keep   float64 // weight of what was known, at each new piece of evidence
-	cell   [sources][matches][depths]struct{ hit, seen float64 }
-	probes [sources][matches]struct{ waited, every int }
+	cell   [Sources][grades][depths]chance
+	ahead  [depths]chance // of a draft before it is made
+	probes [Sources][grades]struct{ waited, every int }
 }
 
 // NewRates makes rates that start from parent's, nil = from what is usual.
@@ -80,22 +115,34 @@ func NewRates(parent *Rates) *Rates {
 	return r
 }
 
-// priorWeight is how many guesses the prior counts for.
-const priorWeight = 4
-
 // At returns the chance of the guess that stands i behind a match.
 func (r *Rates) At(s Source, length, i int) float64 { return r.at(s, matchOf(length), depthOf(i)) }
 
-func (r *Rates) at(s Source, m, d int) float64 {
-	prior := priorCopy[m]
+// AtDraft returns the chance of drafted token i, which the draft model gave
+// probability p.
+func (r *Rates) AtDraft(p float32, i int) float64 { return r.at(Draft, certainty(p), depthOf(i)) }
+
+func (r *Rates) at(s Source, grade, d int) float64 {
+	prior := priorCopy[grade]
 	switch {
 	case r.parent != nil:
-		prior = r.parent.at(s, m, d)
+		prior = r.parent.at(s, grade, d)
 	case s == Prediction:
-		prior = priorPrediction[m]
+		prior = priorPrediction[grade]
+	case s == Draft:
+		prior = priorDraft[grade]
 	}
-	c := &r.cell[s][m][d]
-	return (c.hit + priorWeight*prior) / (c.seen + priorWeight)
+	return r.cell[s][grade][d].over(prior)
+}
+
+// Ahead returns the chance of a token that the draft model has yet to choose, i
+// behind the known text.
+func (r *Rates) Ahead(i int) float64 {
+	prior := priorAhead
+	if r.parent != nil {
+		prior = r.parent.Ahead(i)
+	}
+	return r.ahead[depthOf(i)].over(prior)
 }
 
 // Learn takes in how many of the drafted guesses were right.
@@ -103,21 +150,44 @@ func (r *Rates) Learn(s Source, length, drafted, accepted int) {
 	if r.parent != nil {
 		r.parent.Learn(s, length, drafted, accepted)
 	}
-	m := matchOf(length)
+	grade := matchOf(length)
 	for i := range min(drafted, accepted+1) {
-		c := &r.cell[s][m][depthOf(i)]
-		c.hit, c.seen = c.hit*r.keep, c.seen*r.keep+1
-		if i < accepted {
-			c.hit++
-		}
+		r.cell[s][grade][depthOf(i)].learn(hit(i < accepted), r.keep)
 	}
 	if r.parent == nil && drafted > 0 {
-		p := &r.probes[s][m]
+		p := &r.probes[s][grade]
 		p.waited = 0
 		if accepted > 0 {
 			p.every = max(p.every/2, minProbe)
 		} else {
 			p.every = min(p.every*2, maxProbe)
+		}
+	}
+}
+
+func hit(right bool) float64 {
+	if right {
+		return 1
+	}
+	return 0
+}
+
+// LearnDraft takes in a draft: the draft model's probabilities of its tokens, how
+// many of them were verified, and how many of those were right.
+func (r *Rates) LearnDraft(p []float32, verified, accepted int) {
+	if r.parent != nil {
+		r.parent.LearnDraft(p, verified, accepted)
+	}
+	for i := range p {
+		switch {
+		case i < verified && i <= accepted:
+			right := hit(i < accepted)
+			r.cell[Draft][certainty(p[i])][depthOf(i)].learn(right, r.keep)
+			r.ahead[depthOf(i)].learn(right, r.keep)
+		case verified <= accepted: // nobody knows: what it was thought of
+			r.ahead[depthOf(i)].learn(r.AtDraft(p[i], i), r.keep)
+		default: // behind a wrong one
+			return
 		}
 	}
 }

@@ -14,6 +14,7 @@ type Sequence struct {
 	// The guess that was proposed last.
 	source Source
 	length int
+	drafts []float32 // Draft: the probabilities of its tokens
 }
 
 // NewSequence starts a request's guesses: its namespace, prompt and the client's
@@ -27,8 +28,9 @@ func NewSequence(space string, prompt, prediction []Token, rates *Rates) *Sequen
 }
 
 // Propose appends up to most guesses of what follows text, the request's tokens
-// so far, to dst. library may be nil.
-func (s *Sequence) Propose(dst, text []Token, most int, library *Library) []Token {
+// so far, to dst: from the prediction and, with copies set, from what was said
+// before. library may be nil.
+func (s *Sequence) Propose(dst, text []Token, most int, copies bool, library *Library) []Token {
 	s.own.Add(text)
 	s.follow(text)
 	from := len(dst)
@@ -37,6 +39,10 @@ func (s *Sequence) Propose(dst, text []Token, most int, library *Library) []Toke
 		if dst = follow(dst, s.prediction, s.cursor, most, false); len(dst) > from {
 			return dst
 		}
+	}
+	if !copies {
+		s.source, s.length = Prediction, 0
+		return dst
 	}
 	next, length := s.own.Find(text, text)
 	s.source, s.length = Own, length
@@ -72,19 +78,38 @@ func (s *Sequence) follow(text []Token) {
 	}
 }
 
-// Depth returns how many of n proposed guesses to verify: see the function. cost
-// includes what other sequences have planned already.
-func (s *Sequence) Depth(n, streams int, cost func(k int) float64) int {
-	k := Depth(n, streams, func(i int) float64 { return s.rates.At(s.source, s.length, i) }, cost)
-	if k == 0 && n > 0 && s.rates.probe(s.source, s.length) {
-		return 1
+// Drafted says that the guesses are those of a draft model from now on, with its
+// probabilities of them, which the caller leaves alone until Learn.
+func (s *Sequence) Drafted(p []float32) { s.source, s.drafts = Draft, p }
+
+// Ahead is Rates.Ahead for this request.
+func (s *Sequence) Ahead(i int) float64 { return s.rates.Ahead(i) }
+
+// Chance is that of the i-th of the guesses proposed last.
+func (s *Sequence) Chance(i int) float64 {
+	if s.source == Draft {
+		return s.rates.AtDraft(s.drafts[i], i)
 	}
-	return k
+	return s.rates.At(s.source, s.length, i)
+}
+
+// Depth returns how many of n proposed guesses to verify, and the gain: see the
+// function. cost includes what other sequences have planned already.
+func (s *Sequence) Depth(n, streams int, cost func(k int) float64) (int, float64) {
+	k, gain := Depth(n, float64(streams), s.Chance, cost)
+	if k == 0 && n > 0 && s.source != Draft && s.rates.probe(s.source, s.length) {
+		return 1, 0
+	}
+	return k, gain
 }
 
 // Learn takes in how many of the verified guesses were right, and returns where
 // they came from.
-func (s *Sequence) Learn(drafted, accepted int) Source {
-	s.rates.Learn(s.source, s.length, drafted, accepted)
+func (s *Sequence) Learn(verified, accepted int) Source {
+	if s.source == Draft {
+		s.rates.LearnDraft(s.drafts, verified, accepted)
+	} else {
+		s.rates.Learn(s.source, s.length, verified, accepted)
+	}
 	return s.source
 }

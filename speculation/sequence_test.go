@@ -37,7 +37,7 @@ func simulate(streams, n int, chance float64, cost func(rows float64) float64) f
 		for i := range streams {
 			length := 3 + rng.IntN(20)
 			s := Sequence{rates: rates[i], source: Own, length: length}
-			k := s.Depth(MaxDraft, streams, func(k int) float64 { return 1.2 * cost(rows+float64(k)) })
+			k, _ := s.Depth(MaxDraft, streams, func(k int) float64 { return 1.2 * cost(rows+float64(k)) })
 			drafts[i] = draft{k, length}
 			rows += float64(k)
 		}
@@ -81,16 +81,16 @@ func TestDepthIsFairToOthers(t *testing.T) {
 	cost := func(streams int) func(int) float64 {
 		return func(k int) float64 { return cpuCost(float64(streams + k)) }
 	}
-	if k := Depth(MaxDraft, 1, certain, cost(1)); k < 8 {
+	if k, _ := Depth(MaxDraft, 1, certain, cost(1)); k < 8 {
 		t.Errorf("alone and certain: %d guesses, want many", k)
 	}
-	if k := Depth(MaxDraft, 8, certain, cost(8)); k != 0 {
+	if k, _ := Depth(MaxDraft, 8, certain, cost(8)); k != 0 {
 		t.Errorf("one of eight on two cores: %d guesses, want none", k)
 	}
-	if k := Depth(MaxDraft, 1, func(int) float64 { return 0.4 }, cost(1)); k != 0 {
+	if k, _ := Depth(MaxDraft, 1, func(int) float64 { return 0.4 }, cost(1)); k != 0 {
 		t.Errorf("unlikely guesses: %d, want none", k)
 	}
-	if k := Depth(0, 1, certain, cost(1)); k != 0 {
+	if k, _ := Depth(0, 1, certain, cost(1)); k != 0 {
 		t.Errorf("nothing proposed: %d", k)
 	}
 }
@@ -102,7 +102,7 @@ func TestProposeFollowsThePrediction(t *testing.T) {
 	f := func(source Source, next Token, want ...Token) {
 		t.Helper()
 		text = append(text, next)
-		got := s.Propose(nil, text, 3, nil)
+		got := s.Propose(nil, text, 3, true, nil)
 		if !slices.Equal(got, want) || len(want) > 0 && s.source != source {
 			t.Fatalf("behind %v: %v from %v, want %v from %v", text, got, s.source, want, source)
 		}
@@ -121,11 +121,11 @@ func TestProposeTakesTheLongerMatch(t *testing.T) {
 	l := NewLibrary()
 	l.Add("a", []Token{5, 1, 2, 3, 8, 8})
 	s := NewSequence("a", []Token{9, 1, 2, 3, 7, 7, 4}, nil, NewRates(nil))
-	if got := s.Propose(nil, []Token{9, 1, 2, 3, 7, 7, 4, 5, 1, 2, 3}, 1, l); !slices.Equal(got, []Token{8}) || s.source != Shared {
+	if got := s.Propose(nil, []Token{9, 1, 2, 3, 7, 7, 4, 5, 1, 2, 3}, 1, true, l); !slices.Equal(got, []Token{8}) || s.source != Shared {
 		t.Fatalf("Propose = %v from %v, want 8 from the library, where four tokens are the same", got, s.source)
 	}
 	s = NewSequence("b", []Token{9, 1, 2, 3, 7, 7, 4}, nil, NewRates(nil))
-	if got := s.Propose(nil, []Token{9, 1, 2, 3, 7, 7, 4, 5, 1, 2, 3}, 1, l); !slices.Equal(got, []Token{7}) || s.source != Own {
+	if got := s.Propose(nil, []Token{9, 1, 2, 3, 7, 7, 4, 5, 1, 2, 3}, 1, true, l); !slices.Equal(got, []Token{7}) || s.source != Own {
 		t.Fatalf("Propose = %v from %v, want 7 from the request itself", got, s.source)
 	}
 }
@@ -167,6 +167,6 @@ func BenchmarkPropose(b *testing.B) {
 	dst := make([]Token, 0, MaxDraft)
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = s.Propose(dst[:0], text, MaxDraft, l)
+		dst = s.Propose(dst[:0], text, MaxDraft, true, l)
 	}
 }
