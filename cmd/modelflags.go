@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"repartee/catalog"
@@ -30,7 +31,8 @@ type modelFlags struct {
 	KVHost        size          `name:"kv-host" help:"Host memory for prefixes that leave the KV cells, such as 2GiB; 0 = none. Too little makes conversations be read again." default:"2GiB" placeholder:"SIZE"`
 	KVDir         string        `name:"kv-dir" help:"Folder for prefixes that leave host memory and for all at the end of the process; empty = none. It holds what users wrote." default:"" placeholder:"DIR"`
 	KVDisk        size          `name:"kv-disk" help:"Most bytes in --kv-dir, divided among the models. Too few lose conversations over a restart." default:"10GiB" placeholder:"SIZE"`
-	Speculate     string        `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before) or off. Answers stay the same." enum:"auto,ngram,off" default:"auto" placeholder:"MODE"`
+	Speculate     string        `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before), draft (by the draft model alone) or off. Answers stay the same." enum:"auto,ngram,draft,off" default:"auto" placeholder:"MODE"`
+	Draft         []named       `help:"Smaller model that guesses tokens for the model NAME; PATH is a GGUF file or a catalogue name with the same vocabulary. Used where it pays." placeholder:"NAME=PATH"`
 	parts         []gpu.Part    // what else will lie on a card
 	card          *card         // set when a GPU was chosen
 	lostTo        func(*card)   // told of the card before anything is loaded; may be nil
@@ -61,10 +63,41 @@ func (m *modelFlags) check() error {
 }
 
 func (m *modelFlags) speculation() inference.Speculation {
-	if m.Speculate == "off" {
+	switch m.Speculate {
+	case "off":
 		return inference.SpeculateOff
+	case "ngram":
+		return inference.SpeculateNgram
+	case "draft":
+		return inference.SpeculateDraft
 	}
 	return inference.SpeculateAuto
+}
+
+// draftPaths resolves --draft, by the names of the models.
+func (m *modelFlags) draftPaths(models []named) (map[string]string, error) {
+	out := map[string]string{}
+	for _, d := range m.Draft {
+		if !slices.ContainsFunc(models, func(n named) bool { return n.Name == d.Name }) {
+			return nil, usagef("--draft %s=%s: no model is called %q; want --draft NAME=PATH with a NAME of --model", d.Name, d.Path, d.Name)
+		}
+		if out[d.Name] != "" {
+			return nil, usagef("--draft for %s is given twice", d.Name)
+		}
+		path, err := catalog.Resolve(d.Path, supply.Dir())
+		if err != nil {
+			return nil, fmt.Errorf("--draft %s: %w", d.Name, err)
+		}
+		out[d.Name] = path
+	}
+	if m.Speculate == "draft" {
+		for _, n := range models {
+			if out[n.Name] == "" {
+				return nil, usagef("--speculate draft: model %s has no draft model; add --draft %s=PATH", n.Name, n.Name)
+			}
+		}
+	}
+	return out, nil
 }
 
 // loadModels makes every named model resident; a file named twice is loaded once.
@@ -87,6 +120,10 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 	}
 	if isNone(models) {
 		return inference.NewSet(nil, nil, "")
+	}
+	drafts, err := m.draftPaths(models)
+	if err != nil {
+		return nil, err
 	}
 	var names []string
 	engines, byPath := map[string]*inference.Engine{}, map[string]*inference.Engine{}
@@ -112,7 +149,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 					Name: spec.Name, Cells: cells, GPU: m.card.onGPU(), Parallel: m.Parallel, MaxQueue: m.MaxQueue,
 					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Speculate: m.speculation(), Observer: observer, Log: slog.Default(),
 				},
-				Path: path, GPULayers: layers, Threads: m.Threads, KVType: m.KVType,
+				Path: path, DraftPath: drafts[spec.Name], GPULayers: layers, Threads: m.Threads, KVType: m.KVType,
 				KV:       inference.TierConfig{Host: int64(m.KVHost) / int64(len(models)), Dir: m.KVDir, Disk: int64(m.KVDisk) / int64(len(models))},
 				CostDir:  filepath.Join(supply.Dir(), "cost"),
 				Progress: loadProgress(con, spec.Name),

@@ -18,6 +18,9 @@ type modelsCmd struct {
 	Pull modelsPullCmd `cmd:"" help:"Fetch a model of the catalogue from the hub, with resume and checksum."`
 	Rm   modelsRmCmd   `cmd:"" help:"Remove a pulled model's file."`
 	Make modelsMakeCmd `cmd:"" help:"Write a model with random weights in the shape of a real one, to measure with."`
+
+	Quantize modelsQuantizeCmd `cmd:"" help:"Write a copy of a model with weights of another type."`
+	Prune    modelsPruneCmd    `cmd:"" help:"Write a copy of a model without some of its layers: a draft model for --draft."`
 }
 
 type modelsListCmd struct {

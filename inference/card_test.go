@@ -160,11 +160,12 @@ func TestAGPUIsPlannedForFromTheStart(t *testing.T) {
 		t.Errorf("beside 8 streams a chunk has %d rows on a processor and %d on a GPU, want fewer than 32 and all 1024", c, g)
 	}
 	depth := func(c *costModel) int {
-		return speculation.Depth(16, 4, func(int) float64 { return 0.8 }, func(k int) float64 {
+		k, _ := speculation.Depth(16, 4, func(int) float64 { return 0.8 }, func(k int) float64 {
 			l := stepLoad{4, 4000, 4}.with(k, 1000)
 			l.outputs += k
 			return c.predict(l).Seconds()
 		})
+		return k
 	}
 	if c, g := depth(cpu), depth(gpu); g <= c || g < 8 {
 		t.Errorf("guesses that are right four times in five are verified %d deep on a processor, %d on a GPU; want deeper there, at least 8", c, g)

@@ -57,7 +57,7 @@ const unsure = 0.7
 
 func newDrafter(e *Engine, parent *costModel) (*drafter, error) {
 	c := e.cfg.Draft
-	d := &drafter{e: e, model: c.Model, ctx: c.Context, cost: newCostModel(), vocab: Token(min(e.info.VocabSize, c.Model.Info().VocabSize))}
+	d := &drafter{e: e, model: c.Model, ctx: c.Context, cost: newCostModel(e.cfg.GPU.Active), vocab: Token(min(e.info.VocabSize, c.Model.Info().VocabSize))}
 	prices := c.Prices
 	if prices <= 0 {
 		prices = 0.25
@@ -84,14 +84,13 @@ func (d *drafter) newTree() *kvcache.Tree {
 	return kvcache.New(d.ctx, kvcache.Config{Cells: d.e.cfg.Cells, Sequences: d.e.cfg.Sequences})
 }
 
-// close frees the samplers and the context, and keeps what its steps cost.
+// close frees the samplers and keeps what its steps cost.
 func (d *drafter) close() {
 	for _, s := range d.samplers {
 		if s != nil {
 			s.Close()
 		}
 	}
-	d.ctx.Close()
 	if err := d.cost.save(d.e.cfg.Draft.Cost); err != nil {
 		d.e.cfg.Log.Warn("keeping the draft model's step costs", "engine", d.e.cfg.Name, "error", err)
 	}
@@ -322,16 +321,19 @@ func (d *drafter) rounds(k, tasks, behind, held int) time.Duration {
 
 // closeDraft frees the draft model, used or not.
 func (e *Engine) closeDraft() {
-	c := e.cfg.Draft
-	if c == nil {
-		return
-	}
 	if d := e.sched.guess.model; d != nil {
 		d.close()
-	} else {
-		c.Context.Close()
 	}
-	if c.Owned != nil {
-		c.Owned.Close()
+	e.cfg.Draft.close()
+}
+
+// close frees a draft model that no engine uses (any more); m may be nil.
+func (m *DraftModel) close() {
+	if m == nil {
+		return
+	}
+	m.Context.Close()
+	if m.Owned != nil {
+		m.Owned.Close()
 	}
 }

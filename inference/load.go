@@ -24,6 +24,8 @@ type LoadConfig struct {
 	// CostDir holds what steps cost on this machine, a file a model; empty = it is
 	// learned anew each time.
 	CostDir string
+	// DraftPath is a GGUF file whose model guesses for this one; empty = none.
+	DraftPath string
 	// KV is the size of the tiers below the cells.
 	KV TierConfig
 	// Progress is called while the file is read, with 0 … 1. May be nil.
@@ -55,6 +57,15 @@ func Load(cfg LoadConfig) (*Engine, error) {
 	if cfg.Threads <= 0 {
 		cfg.Threads = Cores()
 	}
+	if cfg.Draft, err = loadDraft(cfg, model); err != nil {
+		model.Close()
+		return nil, err
+	}
+	fail := func(err error) (*Engine, error) {
+		cfg.Draft.close()
+		model.Close()
+		return nil, err
+	}
 	kv := chooseKV(cfg, info, gpu)
 	ctx, err := model.NewContext(llama.ContextParams{
 		Cells: cfg.Cells, Sequences: cfg.Sequences, Batch: cfg.BatchRows, Ubatch: cfg.BatchRows,
@@ -62,13 +73,11 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		TypeK: kv.k, TypeV: kv.v, FlashAttn: 1, SWAFull: true, OffloadKV: true, Ordered: cfg.Deterministic,
 	})
 	if err != nil {
-		model.Close()
-		return nil, err
+		return fail(err)
 	}
 	if err := warm(ctx, info, cfg, gpu); err != nil {
 		ctx.Close()
-		model.Close()
-		return nil, err
+		return fail(err)
 	}
 	cfg.Log.Info("model resident", "model", cfg.Name, "file", cfg.Path, "description", info.Description,
 		"cells", cfg.Cells, "kv", kv.String(), "kv_why", kv.why, "threads", cfg.Threads, "memory", memoryText(ctx.Memory()), "took", time.Since(began).Round(time.Millisecond).String())
@@ -85,8 +94,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 	}
 	if cfg.Tiers, err = cfg.KV.open(ctx.Fingerprint(), cfg.Log); err != nil {
 		ctx.Close()
-		model.Close()
-		return nil, err
+		return fail(err)
 	}
 	cfg.CostFile = costFile(cfg.CostDir, cfg, info, kv.String())
 	cfg.Embedder = func() (Embedder, error) { return model.NewEmbedder(llama.EmbedderParams{Threads: cfg.Threads}) }

@@ -18,6 +18,8 @@ func UseModules(_, _ string) error { return nil }
 // LoadModel returns ErrNotBuilt.
 func LoadModel(ModelParams) (*Model, error) { return nil, ErrNotBuilt }
 
+func rewrite(_, _, _ string, _ []int, _ int) error { return ErrNotBuilt }
+
 // Close does nothing.
 func (m *Model) Close() {}
 

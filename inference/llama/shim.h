@@ -93,6 +93,12 @@ rp_code rp_model_pieces(const rp_model * model, char ** text, int64_t * offset, 
 rp_code rp_tokenize(const rp_model * model, const char * text, int32_t len, bool add_special, bool parse_special,
                     int32_t * out, int32_t out_cap, int32_t * n, char * msg, size_t cap);
 
+// Writes a copy of a model file. type is a name of shim/quantize.cpp, NULL = the
+// weights stay as they are; drop are n layers to leave out, ascending. An output
+// that was begun stays on disk when it fails.
+rp_code rp_quantize(const char * in, const char * out, const char * type, const int32_t * drop, int32_t n, int32_t threads,
+                    char * msg, size_t cap);
+
 // ---- context (one thread at a time, but rp_abort from any) ----
 
 typedef struct rp_context_params {
