@@ -88,19 +88,29 @@ func TestDurations(t *testing.T) {
 	}
 }
 
+// The windows of every stage follow each other to the end, and the first ones of
+// a stream are what the stages behind them read for the first sound.
 func TestWindows(t *testing.T) {
+	flow, head, tail := &stage{rate: 1, radius: 32}, &stage{rate: 8, radius: 10}, &stage{rate: 32, radius: 8}
 	for frames := 1; frames < 3000; frames += 7 {
 		for _, n := range []int{1, 2, 4} {
-			for _, stream := range []bool{false, true} {
-				at := 0
-				for _, end := range windows(frames, n, stream) {
-					if end <= at || end-at > maxWindow+maxWindow/2 {
-						t.Fatalf("windows(%d, %d, %v) has the window %d to %d", frames, n, stream, at, end)
+			for _, u := range []Utterance{{}, {Stream: true}, {Spread: true}} {
+				v := &vits{threads: n}
+				ends := v.windows([]*stage{flow, head, tail}, frames, u)
+				for i, scale := range []int{1, 1, 8} {
+					at := 0
+					for _, end := range ends[i] {
+						if end <= at || i == 2 && end-at > 8*(tailWindow+tailWindow/2) {
+							t.Fatalf("%d frames, %d threads, %+v: stage %d has the window %d to %d", frames, n, u, i, at, end)
+						}
+						at = end
 					}
-					at = end
+					if at != frames*scale {
+						t.Fatalf("%d frames, %d threads, %+v: the windows of stage %d end at %d, want %d", frames, n, u, i, at, frames*scale)
+					}
 				}
-				if at != frames {
-					t.Fatalf("windows(%d, %d, %v) end at %d", frames, n, stream, at)
+				if sum := ends[2][0]/8 + 1; u.Stream && frames > 400 && (ends[1][0] != sum || ends[0][0] != sum+10) {
+					t.Fatalf("%d frames: a stream begins with windows of %d, %d and %d", frames, ends[0][0], ends[1][0], ends[2][0])
 				}
 			}
 		}

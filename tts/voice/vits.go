@@ -63,14 +63,17 @@ func (p *part) close() {
 	}
 }
 
-// vits is a Piper voice run in three parts.
+// vits is a VITS voice run in parts. Every session has one thread: operations of
+// a few hundred microseconds do not divide well, windows and clauses do.
 type vits struct {
 	enc    encoder
 	layout layout
 	info   Info
 	cut    *vitsParts
 
-	text, flow, vocoder *part
+	text       *part
+	flow       *stage
+	head, tail *stage // of the vocoder; no head: the vocoder is all tail
 
 	threads int
 	hop     int // samples a frame
@@ -82,7 +85,8 @@ func (v *vits) Info() Info { return v.info }
 func (v *vits) Close() {
 	v.text.close()
 	v.flow.close()
-	v.vocoder.close()
+	v.head.close()
+	v.tail.close()
 }
 
 // newVITS cuts the graph and loads its parts; m stays as it is.
@@ -98,15 +102,23 @@ func newVITS(m *graph.Model, l layout, enc encoder, info Info, o Options) (_ *vi
 	}()
 	// Loading is mostly single-threaded, so the parts load side by side.
 	var wg sync.WaitGroup
-	errs := make([]error, 3)
-	wg.Go(func() { v.text, errs[0] = newPart(v.cut.text, o.session(v.threads)) })
-	wg.Go(func() { v.flow, errs[1] = newPart(v.cut.flow, o.session(v.threads)) })
-	wg.Go(func() { v.vocoder, errs[2] = v.loadVocoder(m, o) })
+	errs := make([]error, 4)
+	wg.Go(func() { v.text, errs[0] = newPart(v.cut.text, o.session(1)) })
+	c, mid := int(v.cut.channels), int(v.cut.midChannels)
+	wg.Go(func() { v.flow, errs[1] = newStage(v.cut.flow, c, c, v.cut.flowRadius, o) })
+	if v.cut.head != nil {
+		wg.Go(func() { v.head, errs[2] = newStage(v.cut.head, c, mid, v.cut.headRadius, o) })
+	}
+	wg.Go(func() { v.tail, errs[3] = newStage(v.cut.tail, mid, 1, v.cut.tailRadius, o) })
 	wg.Wait()
 	if err = errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if err = v.checkWindows(); err == nil && l != layoutPiper {
+	v.hop = v.tail.rate
+	if v.head != nil {
+		v.hop *= v.head.rate
+	}
+	if l != layoutPiper {
 		err = v.checkWhole(m, o)
 	}
 	return v, err
@@ -160,56 +172,8 @@ func (v *vits) sample() string {
 	return "həlˈoʊ"
 }
 
-// loadVocoder loads the vocoder for windows that run side by side, each on one
-// thread; on the CPU in the two-dimensional form, which has faster kernels,
-// when the graph can be brought into it.
-func (v *vits) loadVocoder(m *graph.Model, o Options) (*part, error) {
-	if !o.CUDA {
-		in := v.cut.vocoder.Inputs[0]
-		wide, err := m.Cut([]graph.Value{in}, v.cut.vocoder.Outputs)
-		if err == nil {
-			err = wide.Widen(in.Name)
-		}
-		if err == nil {
-			var p *part
-			if p, err = newPart(wide, o.session(1)); err == nil {
-				return p, nil
-			}
-		}
-	}
-	return newPart(v.cut.vocoder, o.session(1))
-}
-
 // free is the gate of load-time checks.
 func free(_ context.Context, f func() error) error { return f() }
-
-// checkWindows learns the samples a frame has and makes sure that windows
-// joined are what the whole would be, widening their overlap if need be.
-func (v *vits) checkWindows() error {
-	ctx := context.Background()
-	const frames = 96
-	z := make([]float32, int(v.cut.channels)*frames)
-	v.noise.fill(z, 1)
-	whole, err := v.decode(ctx, z, frames, 0, frames, 0, 0)
-	if err != nil {
-		return err
-	}
-	if len(whole)%frames != 0 || len(whole) == 0 {
-		return fmt.Errorf("voice: %d samples for %d frames", len(whole), frames)
-	}
-	v.hop = len(whole) / frames
-	for range 4 {
-		mid, err := v.decode(ctx, z, frames, 40, 56, v.cut.vocoderRad, 0)
-		if err != nil {
-			return err
-		}
-		if worst(mid, whole[40*v.hop:56*v.hop]) < 1e-4 {
-			return nil
-		}
-		v.cut.vocoderRad += 8
-	}
-	return errors.New("voice: windows of the vocoder differ from the whole")
-}
 
 func worst(a, b []float32) float64 {
 	if len(a) != len(b) {
@@ -222,36 +186,14 @@ func worst(a, b []float32) float64 {
 	return w
 }
 
-// window copies frames [from, to) of each channel out of x.
-func window(x []float32, frames, from, to int) []float32 {
-	channels := len(x) / frames
+// window copies steps [from, to) of each channel out of x.
+func window(x []float32, steps, from, to int) []float32 {
+	channels := len(x) / steps
 	out := make([]float32, channels*(to-from))
 	for c := range channels {
-		copy(out[c*(to-from):(c+1)*(to-from)], x[c*frames+from:c*frames+to])
+		copy(out[c*(to-from):(c+1)*(to-from)], x[c*steps+from:c*steps+to])
 	}
 	return out
-}
-
-// decode makes the samples of frames [from, to), reading margin more frames to
-// each side where there are any.
-func (v *vits) decode(ctx context.Context, x []float32, frames, from, to, margin, speaker int) ([]float32, error) {
-	a, b := max(from-margin, 0), min(to+margin, frames)
-	in := map[string]onnx.Tensor{v.vocoder.in[0]: onnx.Floats(window(x, frames, a, b), 1, v.cut.channels, int64(b-a))}
-	out, err := v.vocoder.run(ctx, v.speaker(in, speaker))
-	if err != nil {
-		return nil, err
-	}
-	s := out[0].F32
-	if len(s)%(b-a) != 0 || len(s) == 0 {
-		return nil, fmt.Errorf("voice: %d samples for %d frames", len(s), b-a)
-	}
-	hop := len(s) / (b - a)
-	return s[(from-a)*hop : (to-a)*hop], nil
-}
-
-func (v *vits) speaker(in map[string]onnx.Tensor, id int) map[string]onnx.Tensor {
-	in["sid"] = onnx.Ints([]int64{int64(id)}, 1)
-	return in
 }
 
 // plan is an utterance between the text part and the samples.
@@ -271,29 +213,7 @@ func (v *vits) Speak(ctx context.Context, u Utterance, gate Gate, emit func([]fl
 	if err != nil || p.frames == 0 {
 		return nil, err
 	}
-	mask := make([]float32, p.frames)
-	for i := range mask {
-		mask[i] = 1
-	}
-	var x []float32
-	err = gate(ctx, func() error {
-		in := map[string]onnx.Tensor{
-			v.flow.in[0]: onnx.Floats(p.z, 1, v.cut.channels, int64(p.frames)),
-			v.flow.in[1]: onnx.Floats(mask, 1, 1, int64(p.frames)),
-		}
-		out, err := v.flow.run(ctx, v.speaker(in, u.Speaker.ID))
-		if err == nil {
-			x = out[0].F32
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(x) != len(p.z) {
-		return nil, fmt.Errorf("voice: the flow made %d numbers of %d", len(x), len(p.z))
-	}
-	return p.marks, v.vocode(ctx, u, x, p.frames, gate, emit)
+	return p.marks, v.vocode(ctx, u, p.z, p.frames, gate, emit)
 }
 
 // plan runs the text part, sets the durations and draws the latent.

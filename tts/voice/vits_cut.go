@@ -16,13 +16,17 @@ type vitsParts struct {
 	text *graph.Model
 	// flow: latent → spectrum-like frames. Convolutional.
 	flow *graph.Model
-	// vocoder: frames → samples. Convolutional.
-	vocoder *graph.Model
+	// vocoder: frames → samples. Convolutional. Its first upsampling is head and
+	// the rest tail: what a sample depends on is far away in frames, but near in
+	// the steps between the two. A vocoder with one upsampling is all tail.
+	head, tail *graph.Model
 
-	channels               int64
-	noiseIn                string // of text: float[1, noiseRows, L]; "" = no noise there
-	noiseRows              int64
-	flowRadius, vocoderRad int // frames that a result depends on, each side
+	channels    int64  // of the latent and the frames
+	midChannels int64  // between head and tail
+	noiseIn     string // of text: float[1, noiseRows, L]; "" = no noise there
+	noiseRows   int64
+	// How far a result depends on its input, each side, in steps of the input.
+	flowRadius, headRadius, tailRadius int
 }
 
 // cutVITS finds the borders of the parts by the shape of the graph, because
@@ -124,11 +128,13 @@ func cutVITS(m *graph.Model, phonemes []string) (*vitsParts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.vocoder, err = m.Cut([]graph.Value{float(frames, 1, c, -1)}, []graph.Value{out})
-	if err != nil {
+	if err := p.cutVocoder(m, x, frames, out); err != nil {
 		return nil, err
 	}
-	for _, part := range []*graph.Model{p.flow, p.vocoder} {
+	for _, part := range []*graph.Model{p.flow, p.head, p.tail} {
+		if part == nil {
+			continue
+		}
 		for _, in := range part.Inputs {
 			if slices.Contains(phonemes, in.Name) {
 				return nil, fmt.Errorf("a part behind the durations still reads %q", in.Name)
@@ -136,8 +142,43 @@ func cutVITS(m *graph.Model, phonemes []string) (*vitsParts, error) {
 		}
 	}
 	p.flowRadius = int(p.flow.Radius(z, frames) + 0.999)
-	p.vocoderRad = int(p.vocoder.Radius(frames, out.Name) + 0.999)
 	return p, nil
+}
+
+// cutVocoder cuts what lies between frames and out in front of the second
+// upsampling.
+func (p *vitsParts) cutVocoder(m *graph.Model, x *graph.Index, frames string, out graph.Value) (err error) {
+	float := func(name string, c int64) []graph.Value {
+		return []graph.Value{{Name: name, Type: graph.Float32, Dims: []int64{1, c, -1}}}
+	}
+	mid := frames
+	p.midChannels = p.channels
+	ups := 0
+	for _, n := range m.Nodes {
+		if n.Op != "ConvTranspose" {
+			continue
+		}
+		if ups++; ups < 2 {
+			continue
+		}
+		w, _ := m.Weight(n.In[1])
+		before := x.Maker(n.In[0])
+		if before != nil && before.Op == "LeakyRelu" && len(w.Dims()) == 3 && len(x.Users(before.In[0])) == 1 {
+			mid, p.midChannels = before.In[0], w.Dims()[0]
+		}
+		break
+	}
+	if mid != frames {
+		if p.head, err = m.Cut(float(frames, p.channels), float(mid, p.midChannels)); err != nil {
+			return err
+		}
+		p.headRadius = int(p.head.Radius(frames, mid) + 0.999)
+	}
+	if p.tail, err = m.Cut(float(mid, p.midChannels), []graph.Value{out}); err != nil {
+		return err
+	}
+	p.tailRadius = int(p.tail.Radius(mid, out.Name) + 0.999)
+	return nil
 }
 
 // unstretched goes back from Transpose(MatMul(path, Transpose(t))) to t.

@@ -38,6 +38,9 @@ type Utterance struct {
 	Speaker Speaker
 	// Stream asks for the first samples early at some cost in total.
 	Stream bool
+	// Spread says that nothing else of the same request can be made beside it:
+	// it is divided among the threads further, at some cost in total.
+	Spread bool
 }
 
 // Mark places one unit of an utterance in time, counted from the utterance's
