@@ -12,14 +12,14 @@ const (
 	nextSoundBy  = 100 * time.Millisecond
 )
 
-// onCard runs an inference of a voice on CUDA in a turn of its own; said is how
-// many samples of the speech are made already. Voices on the CPU need no turn.
-func (s *Service) onCard(ctx context.Context, r *resident, said int, f func() error) error {
+// onCard runs an inference of a voice on CUDA in a turn of its own; before is
+// how many lines of the speech were begun earlier. Voices on the CPU need no turn.
+func (s *Service) onCard(ctx context.Context, r *resident, before int, f func() error) error {
 	if s.cfg.Card == nil || r.info.Device != DeviceCUDA {
 		return f()
 	}
 	by := firstSoundBy
-	if said > 0 {
+	if before > 0 {
 		by = nextSoundBy
 	}
 	if err := s.cfg.Card.Enter(ctx, time.Now().Add(by)); err != nil {

@@ -28,14 +28,22 @@ type turn struct {
 
 type ticket struct {
 	t      *turn
+	line   int // of the speech: earlier ones go first
 	number uint64
+	since  time.Time
 	ready  chan struct{} // closed when the ticket has been given a place
 }
 
+// patience is how long a use waits at most for those that have had less: then it
+// is served in the order of arrival, so that many short texts do not keep a long
+// one from ever being read.
+const patience = time.Second
+
 func newGate(places int) *gate { return &gate{free: places} }
 
-// run waits for a place and runs f in it.
-func (g *gate) run(ctx context.Context, t *turn, f func() error) error {
+// run waits for a place and runs f in it. line is the number of the line of the
+// speech that f is for.
+func (g *gate) run(ctx context.Context, t *turn, line int, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -45,10 +53,10 @@ func (g *gate) run(ctx context.Context, t *turn, f func() error) error {
 		g.start(t)
 		g.mu.Unlock()
 	} else {
-		w := &ticket{t: t, number: g.arrived, ready: make(chan struct{})}
+		t0 := time.Now()
+		w := &ticket{t: t, line: line, number: g.arrived, since: t0, ready: make(chan struct{})}
 		g.arrived++
 		g.waiting = append(g.waiting, w)
-		t0 := time.Now()
 		g.mu.Unlock()
 		select {
 		case <-w.ready:
@@ -93,9 +101,9 @@ func (g *gate) stop(t *turn, d time.Duration) {
 	if len(g.waiting) == 0 {
 		return
 	}
-	best := 0
+	best, now := 0, time.Now()
 	for i, w := range g.waiting {
-		if w.before(g.waiting[best]) {
+		if w.before(g.waiting[best], now) {
 			best = i
 		}
 	}
@@ -106,15 +114,21 @@ func (g *gate) stop(t *turn, d time.Duration) {
 	close(w.ready)
 }
 
-func (w *ticket) before(o *ticket) bool {
-	if w.t.batch != o.t.batch {
+func (w *ticket) before(o *ticket, now time.Time) bool {
+	switch {
+	case w.t == o.t && w.line != o.line:
+		return w.line < o.line
+	case w.t.batch != o.t.batch:
 		return !w.t.batch
-	}
-	if w.t.used != o.t.used {
+	case w.late(now) != o.late(now):
+		return w.late(now)
+	case w.t.used != o.t.used && !w.late(now):
 		return w.t.used < o.t.used
 	}
 	return w.number < o.number
 }
+
+func (w *ticket) late(now time.Time) bool { return now.Sub(w.since) > patience }
 
 func (g *gate) withdraw(w *ticket) bool {
 	for i, o := range g.waiting {
@@ -135,4 +149,11 @@ func (g *gate) times(t *turn) (busy, waited time.Duration) {
 		busy += time.Since(t.began)
 	}
 	return busy, t.waited
+}
+
+// runs tells whether the speech has a place now.
+func (g *gate) runs(t *turn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return t.running > 0
 }

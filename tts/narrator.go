@@ -136,6 +136,8 @@ func (n *Narrator) run() (err error) {
 		}
 	}()
 	sp := newSpeaker(n.s, n.o, &n.turn)
+	defer sp.wg.Wait()
+	defer n.cancel()
 	rd := reading{lexicon: n.o.lexicon, espeak: n.o.r.info.Accent(n.o.speaker)}
 	var resamp *audio.Resampler
 	if sp.rate != n.o.rate {

@@ -78,7 +78,7 @@ type SpeechInfo struct {
 // Timings of one speech, wall time unless noted. Text and Inference together
 // are what a Server-Timing header calls tts.
 type Timings struct {
-	Text      time.Duration // normalising, splitting and phonemes
+	Text      time.Duration // normalising, splitting and phonemes, unless inferred meanwhile
 	Queue     time.Duration // waiting for the voice
 	Inference time.Duration // in the runtime
 	Encode    time.Duration // resampling and encoding

@@ -6,9 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"repartee/tts/audio"
 	"repartee/tts/text"
-	"repartee/tts/voice"
 )
 
 // Say validates and admits r. Errors: *FieldError, *ErrUnknownVoice,
@@ -135,7 +133,11 @@ func (j *job) open(ctx context.Context) error {
 // fill makes sure that there is a next line; false at the end of the text.
 func (j *job) fill(ctx context.Context) (bool, error) {
 	t0 := time.Now()
-	defer func() { j.texting += time.Since(t0) }()
+	defer func() {
+		if !j.s.gate.runs(&j.turn) { // else it took no time of its own
+			j.texting += time.Since(t0)
+		}
+	}()
 	for len(j.lines) == 0 {
 		lines, ok, err := j.source.next(ctx, j.s.ph)
 		if err != nil || !ok {
@@ -154,45 +156,67 @@ func (j *job) run(ctx context.Context) (err error) {
 			err = fmt.Errorf("tts: internal error: %v", r)
 		}
 	}()
+	sp := newSpeaker(j.s, j.o, &j.turn)
+	defer sp.wg.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if err := j.enc.start(ctx, cancel, j); err != nil {
 		return err
 	}
 	defer j.enc.stop()
-	sp := newSpeaker(j.s, j.o, &j.turn)
 	if j.o.r.info.Timed {
 		sp.captions = &captioner{}
 	}
+	var ahead []*inference // begun, in the order of the text
+	more := true
 	for {
-		ok, err := j.fill(ctx)
+		// As many lines are inferred at once as the voice has use for.
+		for more && len(ahead) < sp.most+2 && (len(ahead) == 0 || sp.running.Load() < int32(sp.most)) {
+			var l line
+			var last bool
+			if l, last, more, err = j.line(ctx); err != nil {
+				return cause(ctx, err)
+			}
+			if more {
+				ahead = append(ahead, sp.begin(ctx, l, last))
+			}
+		}
+		if len(ahead) == 0 {
+			break
+		}
+		i := ahead[0]
+		done, err := sp.follow(ctx, i, j.enc.put)
 		if err != nil {
 			return cause(ctx, err)
 		}
-		if !ok {
-			break
+		if !done {
+			continue
 		}
-		l := j.lines[0]
-		j.lines = j.lines[1:]
-		last := false
-		if len(j.lines) == 0 {
-			more, err := j.fill(ctx)
-			if err != nil {
-				return cause(ctx, err)
-			}
-			last = !more
-		}
-		j.clauses++
-		if err := sp.speak(ctx, l, last, j.enc.put); err != nil {
-			return cause(ctx, err)
-		}
+		ahead = ahead[1:]
 		var said Captions
 		if sp.captions != nil {
 			said = sp.captions.take()
 		}
-		j.t.caption(said, len(l.text))
+		j.t.caption(said, len(i.l.text))
 	}
 	return cause(ctx, j.enc.finish(ctx))
+}
+
+// line gives the next line and whether it is the last; false at the end.
+func (j *job) line(ctx context.Context) (l line, last, ok bool, err error) {
+	if ok, err = j.fill(ctx); err != nil || !ok {
+		return l, false, false, err
+	}
+	l, j.lines = j.lines[0], j.lines[1:]
+	if len(j.lines) == 0 {
+		more, err := j.fill(ctx)
+		if err != nil {
+			return l, false, false, err
+		}
+		last = !more
+	}
+	j.clauses++
+	return l, last, true, nil
 }
 
 // cause prefers the reason why ctx ended to what that made others say.
@@ -208,79 +232,4 @@ func (j *job) final() Timings {
 	t := j.enc.timings()
 	t.Text, t.Clauses = j.texting, j.clauses
 	return t
-}
-
-// speaker turns lines into samples of even loudness with breathing room.
-type speaker struct {
-	s    *Service
-	o    *order
-	turn *turn
-	trim *audio.Trimmer
-	gain float32
-	rate int // of the voice
-
-	at       int        // samples put so far
-	captions *captioner // nil = nobody asks
-}
-
-func newSpeaker(s *Service, o *order, t *turn) *speaker {
-	p := &speaker{s: s, o: o, turn: t, gain: o.r.gain, rate: o.r.info.SampleRate}
-	scale := 1 / max(o.Speed, 0.5)
-	if o.Pause == PauseNone {
-		p.trim = audio.NewTrimmer(p.rate, 5, 10, 60)
-	} else {
-		p.trim = audio.NewTrimmer(p.rate, 20, 60, int(450*scale))
-	}
-	return p
-}
-
-// speak says one line; put gets its samples at the voice's own rate.
-func (p *speaker) speak(ctx context.Context, l line, last bool, put func(context.Context, []float32) error) error {
-	send := func(s []float32) error {
-		p.at += len(s)
-		return put(ctx, s)
-	}
-	if l.units == "" {
-		return send(make([]float32, p.pause(l, last)))
-	}
-	base := p.at
-	p.s.working(true)
-	defer p.s.working(false)
-	u := voice.Utterance{Units: l.units, Speed: p.o.Speed, Seed: p.o.Seed, Speaker: p.o.speaker, Stream: !p.o.Whole}
-	if l.rate > 0 {
-		u.Speed = min(max(u.Speed*l.rate, 0.25), 4)
-	}
-	gate := func(ctx context.Context, f func() error) error {
-		return p.s.gate.run(ctx, p.turn, func() error { return p.s.onCard(ctx, p.o.r, base, f) })
-	}
-	marks, err := p.o.r.voice.Speak(ctx, u, gate, func(s []float32) error {
-		for i, x := range s {
-			s[i] = audio.Soft(x * p.gain)
-		}
-		return send(p.trim.Write(nil, s))
-	})
-	if err != nil {
-		return err
-	}
-	rest := p.trim.End(nil, p.pause(l, last))
-	if p.captions != nil {
-		p.captions.line(l, marks, base, p.rate, p.trim)
-	}
-	return send(rest)
-}
-
-// pause is the silence behind a line, in samples: what the text asks for, else
-// what is natural there.
-func (p *speaker) pause(l line, last bool) int {
-	d := l.pause.Seconds() / min(max(p.o.Speed, 0.5), 2)
-	if p.o.Pause == PauseNone || last {
-		d = 0
-	}
-	if p.o.Pause == PauseNone && last {
-		d = 0.04 // an mp3 stream may lose this much at its end
-	}
-	if l.wait > 0 {
-		d = l.wait.Seconds()
-	}
-	return int(d * float64(p.rate))
 }

@@ -114,6 +114,7 @@ func newVITS(m *graph.Model, l layout, enc encoder, info Info, o Options) (_ *vi
 	if err = errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	v.info.Lines = v.threads
 	v.hop = v.tail.rate
 	if v.head != nil {
 		v.hop *= v.head.rate

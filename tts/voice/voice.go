@@ -25,6 +25,8 @@ type Info struct {
 	Blends bool
 	// Timed says that Speak returns marks.
 	Timed bool
+	// Lines is how many utterances of one speech are worth making at once; 0 = 1.
+	Lines int
 	// MaxUnits is the most phonemes or characters of one utterance.
 	MaxUnits int
 	Device   string // cpu or cuda

@@ -1,0 +1,165 @@
+package tts
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"repartee/tts/audio"
+	"repartee/tts/voice"
+)
+
+// speaker turns lines into samples of even loudness with breathing room. Lines
+// may be inferred side by side; what is made of them comes in order.
+type speaker struct {
+	s    *Service
+	o    *order
+	turn *turn
+	trim *audio.Trimmer
+	gain float32
+	rate int // of the voice
+	most int // lines that are worth inferring at once
+
+	begun   int           // lines
+	running atomic.Int32  // inferences
+	ended   chan struct{} // signalled when one has ended; never blocks
+	wg      sync.WaitGroup
+
+	at       int        // samples put so far
+	captions *captioner // nil = nobody asks
+}
+
+func newSpeaker(s *Service, o *order, t *turn) *speaker {
+	p := &speaker{s: s, o: o, turn: t, gain: o.r.gain, rate: o.r.info.SampleRate, most: max(o.r.info.Lines, 1), ended: make(chan struct{}, 1)}
+	scale := 1 / max(o.Speed, 0.5)
+	if o.Pause == PauseNone {
+		p.trim = audio.NewTrimmer(p.rate, 5, 10, 60)
+	} else {
+		p.trim = audio.NewTrimmer(p.rate, 20, 60, int(450*scale))
+	}
+	return p
+}
+
+// inference is a line on its way.
+type inference struct {
+	l      line
+	last   bool
+	base   int  // samples put before it
+	heard  bool // base is set
+	chunks chan []float32
+	marks  []voice.Mark // these two are valid when chunks is closed
+	err    error
+}
+
+// maxChunks is how much of a line may wait for the lines before it; inference
+// waits beyond it. A line of a voice in windows has fewer.
+const maxChunks = 64
+
+// begin starts to infer a line. The end of ctx ends it; p.wg waits for it.
+func (p *speaker) begin(ctx context.Context, l line, last bool) *inference {
+	i := &inference{l: l, last: last, chunks: make(chan []float32, maxChunks)}
+	number := p.begun
+	p.begun++
+	if l.units == "" {
+		close(i.chunks)
+		return i
+	}
+	u := voice.Utterance{Units: l.units, Speed: p.o.Speed, Seed: p.o.Seed, Speaker: p.o.speaker, Stream: !p.o.Whole && number == 0, Spread: last}
+	if l.rate > 0 {
+		u.Speed = min(max(u.Speed*l.rate, 0.25), 4)
+	}
+	gate := func(ctx context.Context, f func() error) error {
+		return p.s.gate.run(ctx, p.turn, number, func() error { return p.s.onCard(ctx, p.o.r, number, f) })
+	}
+	p.running.Add(1)
+	p.s.working(true)
+	p.wg.Go(func() {
+		defer func() {
+			if r := recover(); r != nil {
+				p.s.log.Error("speech failed", "panic", r, "stack", string(debug.Stack()))
+				i.err = fmt.Errorf("tts: internal error: %v", r)
+			}
+			p.s.working(false)
+			p.running.Add(-1)
+			close(i.chunks)
+			select {
+			case p.ended <- struct{}{}:
+			default:
+			}
+		}()
+		i.marks, i.err = p.o.r.voice.Speak(ctx, u, gate, func(s []float32) error {
+			select {
+			case i.chunks <- s:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	})
+	return i
+}
+
+// follow puts what there is of the line that is next in order, and waits for
+// some of it; true when that was all of it. put gets samples at the voice's own
+// rate. It also returns when another line's inference has ended.
+func (p *speaker) follow(ctx context.Context, i *inference, put func(context.Context, []float32) error) (done bool, err error) {
+	if !i.heard {
+		i.base, i.heard = p.at, true
+	}
+	send := func(s []float32) error {
+		p.at += len(s)
+		return put(ctx, s)
+	}
+	if i.l.units == "" {
+		return true, send(make([]float32, p.pause(i.l, i.last)))
+	}
+	select {
+	case s, ok := <-i.chunks:
+		if ok {
+			for k, x := range s {
+				s[k] = audio.Soft(x * p.gain)
+			}
+			return false, send(p.trim.Write(nil, s))
+		}
+	case <-p.ended:
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if i.err != nil {
+		return false, i.err
+	}
+	rest := p.trim.End(nil, p.pause(i.l, i.last))
+	if p.captions != nil {
+		p.captions.line(i.l, i.marks, i.base, p.rate, p.trim)
+	}
+	return true, send(rest)
+}
+
+// speak says one line.
+func (p *speaker) speak(ctx context.Context, l line, last bool, put func(context.Context, []float32) error) error {
+	i := p.begin(ctx, l, last)
+	for {
+		if done, err := p.follow(ctx, i, put); done || err != nil {
+			return err
+		}
+	}
+}
+
+// pause is the silence behind a line, in samples: what the text asks for, else
+// what is natural there.
+func (p *speaker) pause(l line, last bool) int {
+	d := l.pause.Seconds() / min(max(p.o.Speed, 0.5), 2)
+	if p.o.Pause == PauseNone || last {
+		d = 0
+	}
+	if p.o.Pause == PauseNone && last {
+		d = 0.04 // an mp3 stream may lose this much at its end
+	}
+	if l.wait > 0 {
+		d = l.wait.Seconds()
+	}
+	return int(d * float64(p.rate))
+}
