@@ -13,10 +13,25 @@ import (
 
 // voiceFlags are the flags that say which voices to load and how.
 type voiceFlags struct {
-	Voice      []named `help:"Voice to keep resident as NAME=PATH; PATH is an ONNX file or a catalogue name. Repeatable, the first is the default; none switches speech off. Default: the voice that make fetched." placeholder:"NAME=PATH"`
-	TTSDevice  string  `name:"tts-device" help:"Where speech is computed: auto, cpu or cuda." enum:"auto,cpu,cuda" default:"auto"`
-	TTSCache   size    `name:"tts-cache" help:"Memory for finished speech; 0 = off. Too little makes repeated texts be spoken anew." default:"64MiB" placeholder:"SIZE"`
-	TTSThreads int     `name:"tts-threads" help:"CPU threads of one speech inference; 0 = physical cores, at most 4." default:"0" placeholder:"N"`
+	Voice        []named `help:"Voice to keep resident as NAME=PATH; PATH is an ONNX file or a catalogue name. Repeatable, the first is the default; none switches speech off. Default: the voice that make fetched." placeholder:"NAME=PATH"`
+	TTSDevice    string  `name:"tts-device" help:"Where speech is computed: auto, cpu or cuda." enum:"auto,cpu,cuda" default:"auto"`
+	TTSCache     size    `name:"tts-cache" help:"Memory for finished speech; 0 = off. Too little makes repeated texts be spoken anew." default:"64MiB" placeholder:"SIZE"`
+	TTSCacheDir  string  `name:"tts-cache-dir" help:"Folder for finished speech that outlives the process; empty = none. It holds what was spoken, readable by its owner only." default:"" placeholder:"DIR"`
+	TTSCacheDisk size    `name:"tts-cache-disk" help:"Most bytes in --tts-cache-dir; what was used longest ago goes first." default:"1GiB" placeholder:"SIZE"`
+	TTSThreads   int     `name:"tts-threads" help:"CPU threads of one speech inference; 0 = physical cores, at most 4." default:"0" placeholder:"N"`
+}
+
+// build tells this program from others of the same version: a rebuilt one may
+// speak otherwise.
+func build() string {
+	exe, err := os.Executable()
+	if err == nil {
+		var st os.FileInfo
+		if st, err = os.Stat(exe); err == nil {
+			return fmt.Sprintf("%s %d %d", Version, st.Size(), st.ModTime().UnixNano())
+		}
+	}
+	return Version
 }
 
 // named are the voices to load, the default one where none is given.
@@ -35,7 +50,7 @@ func (v *voiceFlags) loadVoices(busy func(bool), shared tts.Card) (*tts.Service,
 	if isNone(voices) {
 		return nil, nil
 	}
-	cfg := tts.Config{CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Card: shared, Logger: slog.Default()}
+	cfg := tts.Config{CacheDir: v.TTSCacheDir, CacheDisk: int64(v.TTSCacheDisk), Build: build(), CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Card: shared, Logger: slog.Default()}
 	for _, spec := range voices {
 		path, err := catalog.Resolve(spec.Path, supply.Dir())
 		if err != nil {

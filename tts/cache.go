@@ -36,6 +36,11 @@ func (s *shelf) ended(t *take) {
 	if s.running[t.key] == t {
 		delete(s.running, t.key)
 	}
+	s.put(t)
+}
+
+// put adds a finished take, unless it is too large or there already.
+func (s *shelf) put(t *take) {
 	n, ok := t.complete()
 	if !ok || n > s.keep() {
 		return

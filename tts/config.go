@@ -45,6 +45,12 @@ type Config struct {
 	Card Card
 	// CacheBytes bounds the finished speech in memory; 0 = no cache.
 	CacheBytes int64
+	// CacheDir, when set, is a folder for finished speech that outlives the
+	// process, at most CacheDisk bytes of it. Build tells this version of the
+	// program from others, whose speech is not taken for its own.
+	CacheDir  string
+	CacheDisk int64
+	Build     string
 	// MaxQueue is the most speeches waiting or running; 0 = 64.
 	MaxQueue int
 	// MaxText is the longest text of a request in bytes; 0 = 1 MiB.

@@ -67,6 +67,15 @@ func (s *Service) check(q Request) (*order, error) {
 	return o, nil
 }
 
+// describe is what the order's speech is called outside.
+func (o *order) describe() SpeechInfo {
+	info := SpeechInfo{Voice: o.r.name, Format: o.Format, ContentType: o.format.ContentType, SampleRate: o.rate}
+	if o.Format == FormatPCM {
+		info.ContentType = fmt.Sprintf("audio/pcm;rate=%d", o.rate)
+	}
+	return info
+}
+
 // key holds everything that changes the bytes.
 func (o *order) key() string {
 	h := sha256.New()

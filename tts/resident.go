@@ -27,6 +27,7 @@ type resident struct {
 	text  *text.Normaliser
 	gain  float32
 	why   string // it is computed where it is
+	files [32]byte
 }
 
 // warmUp holds sounds of several lengths: they are spoken once at load, so that

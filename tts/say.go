@@ -22,7 +22,10 @@ func (s *Service) Say(ctx context.Context, r Request) (*Speech, error) {
 	}
 	key := o.key()
 	for {
-		if p := s.join(ctx, key); p != nil {
+		if p := s.join(ctx, o, key); p != nil {
+			return p, nil
+		}
+		if p := s.fromDisk(ctx, o, key); p != nil {
 			return p, nil
 		}
 		j := &job{s: s, o: o, started: started}
@@ -39,7 +42,7 @@ func (s *Service) Say(ctx context.Context, r Request) (*Speech, error) {
 var errSilent = &FieldError{"text", "there is nothing to speak in it; send words"}
 
 // join follows a take that is there already; nil when there is none.
-func (s *Service) join(ctx context.Context, key string) *Speech {
+func (s *Service) join(ctx context.Context, o *order, key string) *Speech {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -49,8 +52,33 @@ func (s *Service) join(ctx context.Context, key string) *Speech {
 	if t == nil {
 		return nil
 	}
-	p := &Speech{t: t, hit: ready}
-	if !t.join(p) {
+	return t.follow(ctx, o, ready)
+}
+
+// fromDisk follows a take that an earlier process, or this one, has left in a
+// file; nil when there is none.
+func (s *Service) fromDisk(ctx context.Context, o *order, key string) *Speech {
+	if s.disk == nil {
+		return nil
+	}
+	found, ok := s.disk.get(o.diskKey(key))
+	if !ok || o.Timestamps && len(found.notes.Captions.Clauses) == 0 {
+		return nil
+	}
+	t := restored(o.describe(), key, found)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.shelf.put(t)
+	return t.follow(ctx, o, true)
+}
+
+// follow gives a take one more reader; nil when it is too late for that.
+func (t *take) follow(ctx context.Context, o *order, hit bool) *Speech {
+	p := &Speech{t: t, hit: hit}
+	if !t.join(p, o.Timestamps) {
 		return nil
 	}
 	p.stop = context.AfterFunc(ctx, func() { p.t.leave(p) })
@@ -60,23 +88,18 @@ func (s *Service) join(ctx context.Context, key string) *Speech {
 // begin admits a job. Both results are nil when another request for the same
 // speech came first.
 func (s *Service) begin(ctx context.Context, j *job, key string) (*Speech, error) {
-	info := SpeechInfo{Voice: j.o.r.name, Format: j.o.Format, ContentType: j.o.format.ContentType, SampleRate: j.o.rate}
-	if j.o.Format == FormatPCM {
-		info.ContentType = fmt.Sprintf("audio/pcm;rate=%d", j.o.rate)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.shelf.running[key]; t != nil {
-		p := &Speech{t: t}
-		if t.join(p) {
-			p.stop = context.AfterFunc(ctx, func() { p.t.leave(p) })
+		if p := t.follow(ctx, j.o, false); p != nil {
 			return p, nil
 		}
 	}
 	if err := s.admitLocked(); err != nil {
 		return nil, err
 	}
-	t := newTake(info, key, s.shelf.keep())
+	t := newTake(j.o.describe(), key, max(s.shelf.keep(), s.disk.most()))
+	t.timed = j.o.Timestamps
 	run, cancel := context.WithCancel(s.ctx)
 	t.cancel = cancel
 	t.onIdle = cancel
@@ -98,6 +121,9 @@ func (s *Service) begin(ctx context.Context, j *job, key string) (*Speech, error
 		t.finish(err, j.final())
 		s.shelf.ended(t)
 		s.mu.Unlock()
+		if s.disk != nil {
+			s.disk.keep(t, j.o.diskKey(key))
+		}
 	}()
 	return p, nil
 }

@@ -31,6 +31,7 @@ type Service struct {
 	closed bool
 	active int // speeches and narrators admitted
 	shelf  *shelf
+	disk   *disk // nil = speech is kept in memory only
 
 	busyMu sync.Mutex
 	busy   int
@@ -58,6 +59,11 @@ func New(cfg Config) (_ *Service, err error) {
 			s.Close()
 		}
 	}()
+	if cfg.CacheDir != "" && cfg.CacheDisk > 0 {
+		if s.disk, err = openDisk(cfg.CacheDir, cfg.CacheDisk, s.log); err != nil {
+			return nil, err
+		}
+	}
 	where, err := newPlacement(cfg.Device, cfg.CUDA)
 	if err != nil {
 		return nil, err
@@ -67,6 +73,7 @@ func New(cfg Config) (_ *Service, err error) {
 	}
 	for _, spec := range cfg.Voices {
 		t0 := time.Now()
+		print := s.fingerprint(spec.Path)
 		v, why, err := where.place(s.ctx, spec.Path, voice.Options{Threads: cfg.Threads, Licence: spec.Licence, Logger: s.log.With("voice", spec.Name)})
 		if err != nil {
 			return nil, fmt.Errorf("tts: voice %q: %w", spec.Name, err)
@@ -82,10 +89,32 @@ func New(cfg Config) (_ *Service, err error) {
 			return nil, err
 		}
 		s.byName[spec.Name].why = why
+		if s.byName[spec.Name].files, err = print(); err != nil {
+			return nil, fmt.Errorf("tts: voice %q: %w", spec.Name, err)
+		}
 		s.log.Info("voice loaded", "voice", spec.Name, "family", v.Info().Family, "rate", v.Info().SampleRate,
 			"device", v.Info().Device, "took", time.Since(t0).Round(time.Millisecond))
 	}
 	return s, nil
+}
+
+// fingerprint computes a voice's fingerprint beside its loading; the result
+// waits for it. Without a cache on disk nobody needs one.
+func (s *Service) fingerprint(path string) func() ([32]byte, error) {
+	if s.disk == nil {
+		return func() ([32]byte, error) { return [32]byte{}, nil }
+	}
+	var print [32]byte
+	var err error
+	done := make(chan struct{})
+	s.wg.Go(func() { // Close waits for it
+		defer close(done)
+		print, err = s.cfg.fingerprint(path)
+	})
+	return func() ([32]byte, error) {
+		<-done
+		return print, err
+	}
 }
 
 // newService makes a service without voices.
@@ -148,6 +177,7 @@ func (s *Service) Close() {
 	if s.ph != nil {
 		s.ph.Close()
 	}
+	s.disk.close()
 }
 
 // Voices lists the resident voices, default first.

@@ -26,6 +26,7 @@ type take struct {
 	err     error
 	times   Timings
 	said    Captions
+	timed   bool          // a reader wants the captions
 	spoken  int           // bytes of the text
 	changed chan struct{} // closed and replaced at every change
 	readers map[*Speech]struct{}
@@ -37,6 +38,18 @@ const maxUnread = 1 << 20
 
 func newTake(info SpeechInfo, key string, keep int64) *take {
 	return &take{info: info, key: key, keep: keep, private: keep == 0, changed: make(chan struct{}), readers: map[*Speech]struct{}{}}
+}
+
+// restored is a finished take out of a file.
+func restored(info SpeechInfo, key string, s saved) *take {
+	t := newTake(info, key, 1)
+	t.chunks, t.said, t.done = s.chunks, s.notes.Captions, true
+	t.times = Timings{Audio: s.notes.Audio, Clauses: s.notes.Clauses}
+	for _, c := range s.chunks {
+		t.size += int64(len(c))
+	}
+	t.keep = t.size
+	return t
 }
 
 // wake tells all who wait; the lock is held.
@@ -77,8 +90,12 @@ func (t *take) add(ctx context.Context, b []byte, times Timings) error {
 func (t *take) caption(c Captions, spoken int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.said.append(c)
 	t.spoken += spoken
+	if t.private && !t.timed { // nobody will ask, and a text may be a book
+		t.said = Captions{}
+		return
+	}
+	t.said.append(c)
 }
 
 // unread is how many bytes the fastest reader of a shared take, or the slowest
@@ -133,13 +150,14 @@ func (t *take) complete() (int64, bool) {
 }
 
 // join adds a reader; false when the beginning is gone or the take failed.
-func (t *take) join(p *Speech) bool {
+func (t *take) join(p *Speech, timed bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.private && !t.done && len(t.readers) > 0 || t.first > 0 || t.err != nil {
 		return false
 	}
 	t.readers[p] = struct{}{}
+	t.timed = t.timed || timed
 	return true
 }
 

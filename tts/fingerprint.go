@@ -1,0 +1,52 @@
+package tts
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"os"
+	"path/filepath"
+
+	"repartee/tts/audio"
+	"repartee/tts/voice"
+)
+
+// fingerprint is a hash of everything outside a request that changes what a
+// voice says: its files, the libraries, and the program. Speech on disk is only
+// ever found again under the same one.
+func (cfg *Config) fingerprint(path string) ([32]byte, error) {
+	files, err := voice.Fingerprint(path)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	h := sha256.New()
+	h.Write(files[:])
+	fmt.Fprintf(h, "%q %q", cfg.Build, audio.LameVersion())
+	for _, p := range []string{cfg.Runtime, cfg.Phonemizer, cfg.EspeakLibrary} {
+		identify(h, p)
+	}
+	for _, name := range []string{"phondata", "phonindex", "phontab", "intonations", "en_dict"} {
+		identify(h, filepath.Join(cfg.EspeakData, name))
+	}
+	return [32]byte(h.Sum(nil)), nil
+}
+
+// identify writes what tells a file from its other versions.
+func identify(h hash.Hash, path string) {
+	st, err := os.Stat(path)
+	if err != nil {
+		fmt.Fprintf(h, "%q -", filepath.Base(path))
+		return
+	}
+	fmt.Fprintf(h, "%q %d %d", filepath.Base(path), st.Size(), st.ModTime().UnixNano())
+}
+
+// print is the voice's part of a key on disk.
+func (r *resident) print() []byte {
+	return fmt.Appendf(nil, "%x %s %s %d %v", r.files, r.info.Family, r.info.Device, r.info.SampleRate, r.gain)
+}
+
+// diskKey names a request's speech on disk.
+func (o *order) diskKey(key string) [32]byte {
+	return sha256.Sum256(append(o.r.print(), key...))
+}
