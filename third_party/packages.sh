@@ -17,6 +17,7 @@ python3 -m pip --version >/dev/null 2>&1 || need+=(python3-pip)
 if [ "${1:-}" = e2e ]; then
   need=()
   have nginx || need+=(nginx-light)
+  have ffmpeg || need+=(ffmpeg)
   have node || need+=(nodejs)
   have npm || need+=(npm)
   python3 -m ensurepip --version >/dev/null 2>&1 || need+=(python3-venv)

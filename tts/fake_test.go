@@ -22,16 +22,20 @@ type fakeVoice struct {
 	panics   string        // and with this in them panic
 	timed    bool          // marks are returned
 	device   string        // empty = cpu
+	fixed    bool          // it knows one speed only
 }
 
 const fakeRate = 16000
 
 func (f *fakeVoice) Info() voice.Info {
-	device := f.device
+	device, only := f.device, 0.0
 	if device == "" {
 		device = DeviceCPU
 	}
-	return voice.Info{Family: "fake", Language: "en-US", Licence: "CC0", SampleRate: fakeRate, Espeak: "en-us", MaxUnits: 60, Device: device, Timed: f.timed, Speakers: []string{"ann", "bob"}}
+	if f.fixed {
+		only = 1
+	}
+	return voice.Info{Slowest: only, Fastest: only, Family: "fake", Language: "en-US", Licence: "CC0", SampleRate: fakeRate, Espeak: "en-us", MaxUnits: 60, Device: device, Timed: f.timed, Speakers: []string{"ann", "bob"}}
 }
 
 func (f *fakeVoice) Close() {}

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"repartee/tts/audio"
 	"repartee/tts/voice"
@@ -70,6 +71,12 @@ func (p *speaker) begin(ctx context.Context, l line, last bool) *inference {
 	if l.rate > 0 {
 		u.Speed = min(max(u.Speed*l.rate, 0.25), 4)
 	}
+	own, stretched := p.o.r.info.Speed(u.Speed)
+	u.Speed = own
+	var stretch *audio.Stretcher
+	if stretched != 1 {
+		stretch = audio.NewStretcher(p.rate, stretched)
+	}
 	gate := func(ctx context.Context, f func() error) error {
 		return p.s.gate.run(ctx, p.turn, number, func() error { return p.s.onCard(ctx, p.o.r, number, f) })
 	}
@@ -89,14 +96,27 @@ func (p *speaker) begin(ctx context.Context, l line, last bool) *inference {
 			default:
 			}
 		}()
-		i.marks, i.err = p.o.r.voice.Speak(ctx, u, gate, func(s []float32) error {
+		send := func(s []float32) error {
 			select {
 			case i.chunks <- s:
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()
 			}
+		}
+		i.marks, i.err = p.o.r.voice.Speak(ctx, u, gate, func(s []float32) error {
+			if stretch != nil {
+				s = stretch.Write(nil, s)
+			}
+			return send(s)
 		})
+		if i.err == nil && stretch != nil {
+			i.err = send(stretch.Finish(nil))
+			for k := range i.marks {
+				i.marks[k].Start = time.Duration(float64(i.marks[k].Start) / stretched)
+				i.marks[k].End = time.Duration(float64(i.marks[k].End) / stretched)
+			}
+		}
 	})
 	return i
 }

@@ -73,7 +73,7 @@ func loadPiper(m *graph.Model, path string, o Options) (Voice, error) {
 		Family: "piper", Language: language(cfg.Language.Code, cfg.Espeak.Voice), Licence: o.Licence,
 		SampleRate: cfg.Audio.SampleRate, Speakers: cfg.speakerNames(),
 		Characters: cfg.PhonemeType == "text", Espeak: cfg.Espeak.Voice,
-		MaxUnits: maxPiperUnits, Device: o.device(), Timed: true,
+		MaxUnits: maxPiperUnits, Device: o.device(), Timed: true, Slowest: slowestVITS, Fastest: fastestVITS,
 	}
 	if info.Licence == "" {
 		info.Licence = cardLicence(path)

@@ -55,7 +55,7 @@ func loadMMS(m *graph.Model, path string, l layout, o Options) (Voice, error) {
 	}
 	info := Info{
 		Family: "mms", Licence: o.Licence, SampleRate: mmsRate, Characters: true, MaxUnits: maxMMSUnits,
-		Device: o.device(), Timed: true, Language: mmsLanguage(m.Metadata["language"], path),
+		Device: o.device(), Timed: true, Slowest: slowestVITS, Fastest: fastestVITS, Language: mmsLanguage(m.Metadata["language"], path),
 	}
 	if info.Licence == "" {
 		info.Licence = cardLicence(path)

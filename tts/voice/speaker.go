@@ -86,3 +86,16 @@ func (i Info) Accent(s Speaker) string {
 	}
 	return i.Espeak
 }
+
+// Speed parts a speed, above 0, into what the voice does itself and the factor by which
+// its sound is to be stretched, 2 halving its length.
+func (i Info) Speed(want float64) (own, stretched float64) {
+	own = want
+	if i.Slowest > 0 {
+		own = max(own, i.Slowest)
+	}
+	if i.Fastest > 0 {
+		own = min(own, i.Fastest)
+	}
+	return own, want / own
+}

@@ -19,6 +19,9 @@ const (
 	maxStyledUnits = 250
 	// maxStyledIDs is what they can take, pads aside.
 	maxStyledIDs = 510
+	// A phoneme lasts a whole number of frames of 25 ms and at least one, so
+	// beyond this speed the sound no longer gets shorter in proportion.
+	slowestStyled, fastestStyled = 0.5, 1.5
 	// durationsOut is the output by which a graph tells its durations.
 	durationsOut = "repartee_durations"
 	noiseInput   = "repartee_noise"
@@ -60,6 +63,7 @@ func loadStyled(m *graph.Model, path string, o Options) (Voice, error) {
 	v := &styled{tokens: styledInput(m), info: Info{
 		Family: "kokoro", Language: "en-US", Licence: o.Licence, SampleRate: styledRate,
 		Espeak: "en-us", MaxUnits: maxStyledUnits, Device: o.device(), Blends: true, Timed: true,
+		Slowest: slowestStyled, Fastest: fastestStyled,
 	}}
 	rows := len(styles[0].data) / styleWidth
 	_, kitten := m.Output("duration")

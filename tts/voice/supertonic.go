@@ -23,6 +23,8 @@ const (
 	// between fast (2) and best (10).
 	supertonicSteps    = 5
 	maxSupertonicUnits = 300
+	// Its authors speak of 0.9 to 1.5; it fills any length with words, well or not.
+	slowestSupertonic, fastestSupertonic = 0.7, 1.5
 	// maxSupertonicSeconds bounds one inference whatever the graph says.
 	maxSupertonicSeconds = 60
 )
@@ -125,7 +127,7 @@ func loadSupertonic(path string, o Options) (_ Voice, err error) {
 	dir := filepath.Dir(path)
 	v := &supertonic{info: Info{
 		Family: "supertonic", Language: "en-US", Licence: o.Licence, Characters: true,
-		MaxUnits: maxSupertonicUnits, Device: o.device(),
+		MaxUnits: maxSupertonicUnits, Device: o.device(), Slowest: slowestSupertonic, Fastest: fastestSupertonic,
 	}}
 	if v.info.Licence == "" {
 		v.info.Licence = cardLicence(path)

@@ -18,6 +18,9 @@ import (
 // cost grows with the square.
 const maxPiperUnits = 250
 
+// A frame lasts 11 … 16 ms: faster than this, short phonemes would have none.
+const slowestVITS, fastestVITS = 0.25, 2.0
+
 // maxDuration bounds one phoneme, in frames, whatever the graph says.
 const maxDuration = 400
 

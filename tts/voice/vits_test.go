@@ -187,3 +187,18 @@ func FuzzVocabulary(f *testing.F) {
 		}
 	})
 }
+
+func TestSpeedIsParted(t *testing.T) {
+	f := func(slowest, fastest, want, own, stretched float64) {
+		t.Helper()
+		o, s := Info{Slowest: slowest, Fastest: fastest}.Speed(want)
+		if o != own || s != stretched {
+			t.Errorf("between %v and %v Speed(%v) = %v, %v, want %v, %v", slowest, fastest, want, o, s, own, stretched)
+		}
+	}
+	f(0, 0, 4, 4, 1)
+	f(0.5, 2, 1, 1, 1)
+	f(0.5, 2, 4, 2, 2)
+	f(0.5, 2, 0.25, 0.5, 0.5)
+	f(1, 1, 1.5, 1, 1.5)
+}

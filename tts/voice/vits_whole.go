@@ -13,7 +13,7 @@ import (
 const lengthInput = "repartee_length"
 
 // whole is a VITS voice run as one graph, for graphs that cannot be cut: sound
-// comes when all of it is made, and speed is only about what was asked for.
+// comes when all of it is made, and its own speeds are only about what is asked for.
 type whole struct {
 	enc    encoder
 	info   Info
@@ -41,6 +41,7 @@ func newWhole(m *graph.Model, l layout, enc encoder, info Info, o Options) (*who
 		m.Expose(ceil[0].Out[0], durationsOut)
 	}
 	w.info.Timed = w.timed
+	w.info.Slowest, w.info.Fastest = 1, 1 // the graph rounds each duration up: at speed 2 two thirds of the length are left
 	var err error
 	if w.seeded, err = m.SeedNoise(noiseInput); err != nil {
 		return nil, err

@@ -27,6 +27,9 @@ type Info struct {
 	Timed bool
 	// Lines is how many utterances of one speech are worth making at once; 0 = 1.
 	Lines int
+	// Slowest and Fastest are the speeds between which the family speaks well and
+	// to the length; beyond them its sound is stretched. 0 = no bound.
+	Slowest, Fastest float64
 	// MaxUnits is the most phonemes or characters of one utterance.
 	MaxUnits int
 	Device   string // cpu or cuda
