@@ -11,7 +11,7 @@ PURE = $(shell go list ./... | grep -v -E '/(e2e|tts|tts/voice|tts/onnx)$$')
 # The race detector is for Go code; the binding is C behind a thin layer.
 RACE = $(shell go list ./... | grep -v -E '/(e2e|inference/llama)$$')
 
-.PHONY: help run build native fetch packages test race lint fuzz bench e2e cuda clean
+.PHONY: help run build native fetch packages test race lint fuzz bench e2e wer cuda clean
 
 help: ## list the targets
 	@echo "repartee: make TARGET"; grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/' | expand -t 14
@@ -66,6 +66,10 @@ e2e: build ## the built server against clients nobody here wrote
 	@third_party/packages.sh e2e
 	@echo "e2e: OpenAI, Ollama and WebSocket clients, nginx, load, faults"
 	cd e2e && go vet ./... && go test -count=1 -timeout 20m $(E2EFLAGS) ./...
+
+wer: build ## word error rates of our speech and piper-tts's, by an independent recogniser
+	@echo "wer: 50 sentences, two engines, pocketsphinx"
+	cd e2e && REPARTEE_WER=1 go test -count=1 -timeout 20m -run WordErrors -v .
 
 cuda: fetch ## build bin/cuda/bin/repartee, which uses a GPU where there is one
 	@echo "cuda: llama.cpp's CUDA backend as a module, processor modules, bin/cuda"; VERSION=$(VERSION) third_party/cuda.sh

@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("REPARTEE_CACHE", filepath.Join(env.WorkDir, "cache"))
+			env.Setenv("BIN", filepath.SplitList(env.Getenv("PATH"))[0]) // repartee alone
 			env.Values["servers"] = map[string]*process{}
 			if os.Getenv("REPARTEE_E2E") != "" {
 				env.Setenv("REAL_CACHE", supply.Dir())

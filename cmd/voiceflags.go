@@ -18,6 +18,7 @@ type voiceFlags struct {
 	TTSCache     size    `name:"tts-cache" help:"Memory for finished speech; 0 = off. Too little makes repeated texts be spoken anew." default:"64MiB" placeholder:"SIZE"`
 	TTSCacheDir  string  `name:"tts-cache-dir" help:"Folder for finished speech that outlives the process; empty = none. It holds what was spoken, readable by its owner only." default:"" placeholder:"DIR"`
 	TTSCacheDisk size    `name:"tts-cache-disk" help:"Most bytes in --tts-cache-dir; what was used longest ago goes first." default:"1GiB" placeholder:"SIZE"`
+	maxText      int     // of one request in bytes; 0 = what a server allows
 	TTSThreads   int     `name:"tts-threads" help:"CPU threads of one speech inference; 0 = physical cores, at most 4." default:"0" placeholder:"N"`
 }
 
@@ -50,7 +51,7 @@ func (v *voiceFlags) loadVoices(busy func(bool), shared tts.Card) (*tts.Service,
 	if isNone(voices) {
 		return nil, nil
 	}
-	cfg := tts.Config{CacheDir: v.TTSCacheDir, CacheDisk: int64(v.TTSCacheDisk), Build: build(), CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Card: shared, Logger: slog.Default()}
+	cfg := tts.Config{CacheDir: v.TTSCacheDir, CacheDisk: int64(v.TTSCacheDisk), Build: build(), MaxText: v.maxText, CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Card: shared, Logger: slog.Default()}
 	for _, spec := range voices {
 		path, err := catalog.Resolve(spec.Path, supply.Dir())
 		if err != nil {

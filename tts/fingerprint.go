@@ -31,6 +31,26 @@ func (cfg *Config) fingerprint(path string) ([32]byte, error) {
 	return [32]byte(h.Sum(nil)), nil
 }
 
+// Key names the speech of a request: as long as it stays the same, so do the
+// bytes. It reads the voice's files. Errors as Say.
+func (s *Service) Key(r Request) (string, error) {
+	r.From = 0
+	o, err := s.check(r)
+	if err != nil {
+		return "", err
+	}
+	if o.r.path == "" || o.r.files != [32]byte{} {
+		return fmt.Sprintf("%x", o.diskKey(o.key())), nil
+	}
+	files, err := s.cfg.fingerprint(o.r.path)
+	if err != nil {
+		return "", fmt.Errorf("tts: %w", err)
+	}
+	other := *o.r
+	other.files, o.r = files, &other
+	return fmt.Sprintf("%x", o.diskKey(o.key())), nil
+}
+
 // identify writes what tells a file from its other versions.
 func identify(h hash.Hash, path string) {
 	st, err := os.Stat(path)

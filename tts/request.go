@@ -48,6 +48,12 @@ type Request struct {
 	SSML bool
 	// Timestamps asks for Captions, which not every voice can give.
 	Timestamps bool
+	// Checkpoints asks for Speech.Checkpoints, by which a long text can be gone on
+	// with later: From, the Pieces of the last one that counts, leaves out what was
+	// spoken. The samples are those of the whole. Format must be pcm, SampleRate 0
+	// and Whole true.
+	Checkpoints bool
+	From        int
 	// Batch lets interactive requests go first.
 	Batch bool
 }
@@ -86,6 +92,14 @@ type Timings struct {
 	Total     time.Duration // Say → last bytes ready
 	Audio     time.Duration // length of the audio made
 	Clauses   int           // inferences it took
+}
+
+// Checkpoint is a place in a speech from which another one can go on.
+type Checkpoint struct {
+	Pieces   int      // of the text, all spoken
+	Samples  int64    // made so far, from the beginning of this speech
+	Captions Captions // of what was spoken since the checkpoint before
+	Final    bool     // nothing is left to speak
 }
 
 // Clause is a piece of speech with the text it covers.

@@ -57,6 +57,9 @@ func (s *Service) check(q Request) (*order, error) {
 	if o.lexicon, err = text.NewLexicon(q.Lexicon); err != nil {
 		return nil, &FieldError{"lexicon", err.Error()}
 	}
+	if q.From < 0 || q.From > 0 && !q.Checkpoints || q.Checkpoints && (o.Format != FormatPCM || q.SampleRate != 0 || !q.Whole) {
+		return nil, &FieldError{"checkpoints", "want format pcm in one piece at the voice's own rate, and from at least 0"}
+	}
 	switch q.Pause {
 	case "":
 		o.Pause = PauseNatural
@@ -89,7 +92,7 @@ func (o *order) key() string {
 	put(o.r.name)
 	put(o.Format)
 	put(o.Pause)
-	put(fmt.Sprint(o.speaker, o.rate, o.Seed, o.Whole, o.SSML, math.Float64bits(o.Speed)))
+	put(fmt.Sprint(o.speaker, o.rate, o.Seed, o.Whole, o.SSML, o.From, o.Checkpoints, math.Float64bits(o.Speed)))
 	for _, k := range slices.Sorted(maps.Keys(o.Lexicon)) {
 		put(k)
 		put(o.Lexicon[k])

@@ -26,8 +26,9 @@ type resident struct {
 	info  voice.Info
 	text  *text.Normaliser
 	gain  float32
-	why   string // it is computed where it is
-	files [32]byte
+	why   string   // it is computed where it is
+	path  string   // of its graph
+	files [32]byte // its fingerprint; 0 = not computed
 }
 
 // warmUp holds sounds of several lengths: they are spoken once at load, so that
@@ -91,6 +92,7 @@ type line struct {
 	wait  time.Duration // behind it, because the text says so
 	more  bool          // the text goes on in the next line
 	rate  float64       // factor on the request's speed; 0 = 1
+	piece int           // which one of the text's it is of, from 1
 }
 
 // pauses behind a piece by its end.

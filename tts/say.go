@@ -98,7 +98,11 @@ func (s *Service) begin(ctx context.Context, j *job, key string) (*Speech, error
 	if err := s.admitLocked(); err != nil {
 		return nil, err
 	}
-	t := newTake(j.o.describe(), key, max(s.shelf.keep(), s.disk.most()))
+	keep := max(s.shelf.keep(), s.disk.most())
+	if j.o.Checkpoints {
+		keep = 0 // they are for one reader
+	}
+	t := newTake(j.o.describe(), key, keep)
 	t.timed = j.o.Timestamps
 	run, cancel := context.WithCancel(s.ctx)
 	t.cancel = cancel
@@ -141,6 +145,7 @@ type job struct {
 	texting time.Duration
 	enc     encoding
 	clauses int
+	since   Captions // of a speech with checkpoints, since the last one
 }
 
 // open reads the text up to the first line that has something to say.
@@ -193,6 +198,7 @@ func (j *job) run(ctx context.Context) (err error) {
 	if j.o.r.info.Timed {
 		sp.captions = &captioner{}
 	}
+	j.t.caption(Captions{}, j.source.skipped)
 	var ahead []*inference // begun, in the order of the text
 	more := true
 	for {
@@ -204,7 +210,9 @@ func (j *job) run(ctx context.Context) (err error) {
 				return cause(ctx, err)
 			}
 			if more {
-				ahead = append(ahead, sp.begin(ctx, l, last))
+				i := sp.begin(ctx, l, last)
+				i.ends = last || j.lines[0].piece != l.piece
+				ahead = append(ahead, i)
 			}
 		}
 		if len(ahead) == 0 {
@@ -222,6 +230,14 @@ func (j *job) run(ctx context.Context) (err error) {
 		var said Captions
 		if sp.captions != nil {
 			said = sp.captions.take()
+		}
+		if j.o.Checkpoints {
+			j.since.append(said)
+			if i.ends {
+				j.t.checkpoint(Checkpoint{Pieces: i.l.piece, Samples: int64(sp.at), Captions: j.since, Final: i.last})
+				j.since = Captions{}
+			}
+			said = Captions{} // a book's are not kept
 		}
 		j.t.caption(said, len(i.l.text))
 	}

@@ -88,7 +88,7 @@ func New(cfg Config) (_ *Service, err error) {
 		if err := s.add(spec.Name, v); err != nil {
 			return nil, err
 		}
-		s.byName[spec.Name].why = why
+		s.byName[spec.Name].why, s.byName[spec.Name].path = why, spec.Path
 		if s.byName[spec.Name].files, err = print(); err != nil {
 			return nil, fmt.Errorf("tts: voice %q: %w", spec.Name, err)
 		}

@@ -8,18 +8,22 @@ import (
 
 // source gives the lines of a request's text one after the other.
 type source struct {
-	r     *resident
-	rd    reading
-	eager bool
-	spans []text.Span
-	split *text.Splitter // of the first span; nil before it was begun
-	any   bool           // something was said already
+	r       *resident
+	rd      reading
+	eager   bool
+	spans   []text.Span
+	split   *text.Splitter // of the first span; nil before it was begun
+	any     bool           // something was said already
+	skip    int            // pieces still to be left out
+	skipped int            // bytes of those that were
+	pieces  int            // taken from the text
 }
 
 // open reads the markup of the whole text, if it has one.
 func (s *source) open(o *order) error {
 	s.r, s.rd.lexicon, s.eager = o.r, o.lexicon, !o.Whole
 	s.rd.espeak = o.r.info.Accent(o.speaker)
+	s.skip, s.any = o.From, o.From > 0
 	if !o.SSML || !text.IsSSML(o.Text) {
 		s.spans = []text.Span{{Text: text.Unreserve(o.Text), Rate: 1, End: text.EndParagraph}}
 		return nil
@@ -46,6 +50,15 @@ func (s *source) next(ctx context.Context, ph phonemizer) ([]line, bool, error) 
 		if last && span.End < p.End {
 			p.End = span.End
 		}
+		s.pieces++
+		if s.skip > 0 {
+			s.skip--
+			s.skipped += len(p.Text)
+			if !ok || last {
+				s.spans, s.split = s.spans[1:], nil
+			}
+			continue
+		}
 		var lines []line
 		if ok {
 			var err error
@@ -71,7 +84,7 @@ func (s *source) next(ctx context.Context, ph phonemizer) ([]line, bool, error) 
 			continue
 		}
 		for i := range lines {
-			lines[i].rate = span.Rate
+			lines[i].rate, lines[i].piece = span.Rate, s.pieces
 		}
 		s.any = true
 		return lines, true, nil

@@ -47,6 +47,7 @@ func newSpeaker(s *Service, o *order, t *turn) *speaker {
 type inference struct {
 	l      line
 	last   bool
+	ends   bool // it is the last of its piece of the text
 	base   int  // samples put before it
 	heard  bool // base is set
 	chunks chan []float32

@@ -55,6 +55,16 @@ func (p *Speech) Captions() Captions {
 	return p.t.said
 }
 
+// Checkpoints gives those since the last call, of a request that asked for them.
+// One counts once the samples up to it have been read.
+func (p *Speech) Checkpoints() []Checkpoint {
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	c := p.t.points
+	p.t.points = nil
+	return c
+}
+
 // Close cancels what is still running and releases the speech. Idempotent; any
 // goroutine may call it.
 func (p *Speech) Close() {

@@ -28,6 +28,7 @@ type take struct {
 	said    Captions
 	timed   bool          // a reader wants the captions
 	spoken  int           // bytes of the text
+	points  []Checkpoint  // not yet taken
 	changed chan struct{} // closed and replaced at every change
 	readers map[*Speech]struct{}
 	onIdle  func() // the last reader left before the end
@@ -42,7 +43,7 @@ func newTake(info SpeechInfo, key string, keep int64) *take {
 
 // restored is a finished take out of a file.
 func restored(info SpeechInfo, key string, s saved) *take {
-	t := newTake(info, key, 1)
+	t := newTake(info, key, 1) // shared
 	t.chunks, t.said, t.done = s.chunks, s.notes.Captions, true
 	t.times = Timings{Audio: s.notes.Audio, Clauses: s.notes.Clauses}
 	for _, c := range s.chunks {
@@ -96,6 +97,13 @@ func (t *take) caption(c Captions, spoken int) {
 		return
 	}
 	t.said.append(c)
+}
+
+// checkpoint notes a place from which another speech can go on.
+func (t *take) checkpoint(c Checkpoint) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.points = append(t.points, c)
 }
 
 // unread is how many bytes the fastest reader of a shared take, or the slowest

@@ -81,9 +81,14 @@ func (r *Resampler) Write(dst, s []float32) []float32 {
 	return r.run(dst, math.MaxInt64)
 }
 
+// Length is how many samples n become in all.
+func (r *Resampler) Length(n int64) int64 {
+	return (n*int64(r.up) + int64(r.down) - 1) / int64(r.down)
+}
+
 // Finish appends the rest: in all, input length × to / from, rounded up.
 func (r *Resampler) Finish(dst []float32) []float32 {
-	total := (r.in*int64(r.up) + int64(r.down) - 1) / int64(r.down)
+	total := r.Length(r.in)
 	r.buf = append(r.buf, make([]float32, r.half+1)...)
 	return r.run(dst, total)
 }
