@@ -28,28 +28,20 @@ func KVTypes(s string) (k, v llama.KVType, err error) {
 	return llama.KVType(ks), llama.KVType(vs), nil
 }
 
-// kvChoice is the types of a KV cache with the reasons.
+// kvChoice is the types of a KV cache with the reason.
 type kvChoice struct {
 	k, v llama.KVType
 	why  string
-	// steady says that answers do not depend on who else is served, as far as
-	// that was measured; steadyWhy gives the reason for or against.
-	steady    bool
-	steadyWhy string
 }
 
 func (c kvChoice) String() string { return string(c.k) + "/" + string(c.v) }
 
-// steadyWeights are the weight types whose matrix kernels on a CPU give a row the
-// same bits however many rows are computed with it.
-var steadyWeights = []string{"Q4_0", "Q4_1", "Q8_0"}
-
-// chooseKV decides the cache types. On a CPU attention has three kernels for f16
+// chooseKV decides the cache types. With our own attention on a CPU f16 is the
+// quickest, and the most exact. The library's attention has three kernels for f16
 // keys and picks one by the rows and the cells in use, so sums change with the
-// company; with K and V of different types there is one, which goes cell by cell
-// in the order of the buffer. With q8_0 keys that one is also the faster to
-// decode with, and the slower to read long prompts with.
-func chooseKV(cfg LoadConfig, info llama.ModelInfo, gpu bool) kvChoice {
+// company; with K and V of different types there is one, which goes cell by cell in
+// the order of the buffer.
+func chooseKV(cfg LoadConfig, info llama.ModelInfo, gpu, own bool) kvChoice {
 	var c kvChoice
 	c.k, c.v, _ = KVTypes(cfg.KVType) // checked by Load
 	head := 0
@@ -59,31 +51,42 @@ func chooseKV(cfg LoadConfig, info llama.ModelInfo, gpu bool) kvChoice {
 	switch {
 	case c.k != "":
 		c.why = "as configured"
-	case !cfg.Deterministic:
-		c.k, c.v, c.why = llama.KVF16, llama.KVF16, "the fastest to read prompts with"
 	case gpu:
 		c.k, c.v, c.why = llama.KVF16, llama.KVF16, "the GPU computes the attention of mixed types slowly"
+	case own:
+		c.k, c.v, c.why = llama.KVF16, llama.KVF16, "the quickest and the most exact"
+	case !cfg.Deterministic:
+		c.k, c.v, c.why = llama.KVF16, llama.KVF16, "the fastest to read prompts with"
 	case head%32 != 0:
 		c.k, c.v, c.why = llama.KVF16, llama.KVF16, fmt.Sprintf("q8_0 keys want heads of a multiple of 32, these have %d", head)
 	default:
 		c.k, c.v, c.why = llama.KVQ8, llama.KVF16, "one attention kernel for any number of rows"
 	}
-	weights, _, _ := strings.Cut(info.FileType, " ")
+	return c
+}
+
+// evidence is what warming up has shown of the kernels.
+type evidence struct {
+	own   bool // attention was computed by our kernel alone
+	alike bool // a row gave the same logits whatever was computed beside it
+	rows  int  // not alike: in a step of this many rows it did not
+}
+
+// independence tells whether answers do not depend on who else is served, and why.
+func independence(cfg LoadConfig, info llama.ModelInfo, kv kvChoice, gpu bool, ev evidence) (bool, string) {
 	switch {
 	case !cfg.Deterministic:
-		c.steadyWhy = "not asked for"
+		return false, "not asked for"
 	case gpu:
-		c.steadyWhy = "kernels on a GPU depend on the number of rows"
-	case c.k == c.v && (c.k == llama.KVF16 || c.k == llama.KVBF16):
-		c.steadyWhy = "attention over " + c.String() + " depends on the number of rows and the cells in use; q8_0/f16 does not"
-	case info.SlidingWindow > 0:
-		c.steadyWhy = "not proven for models with sliding windows"
-	case !slices.Contains(steadyWeights, weights):
-		c.steadyWhy = fmt.Sprintf("matrix kernels for %s weights depend on the number of rows; %s do not", info.FileType, strings.Join(steadyWeights, ", "))
-	default:
-		c.steady, c.steadyWhy = true, "cells stay in order, and the kernels for "+weights+" weights and "+c.String()+" do not depend on the number of rows"
+		return false, "kernels on a GPU depend on the number of rows"
+	case !ev.own && kv.k == kv.v && (kv.k == llama.KVF16 || kv.k == llama.KVBF16):
+		return false, "the library's attention over " + kv.String() + " depends on the number of rows and the cells in use; q8_0/f16 does not"
+	case !ev.own && info.SlidingWindow > 0:
+		return false, "not proven for models with sliding windows"
+	case !ev.alike:
+		return false, fmt.Sprintf("the matrix kernels for %s weights gave a row other bits in a step of %d rows than alone", info.FileType, ev.rows)
 	}
-	return c
+	return true, "cells stay in order, and the kernels for " + info.FileType + " weights and " + kv.String() + " gave a row the same bits in every company tried"
 }
 
 // usesGPU tells whether any layer will be computed by a GPU.

@@ -2,11 +2,9 @@ package inference
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -66,27 +64,28 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		model.Close()
 		return nil, err
 	}
-	kv := chooseKV(cfg, info, gpu)
-	ctx, err := model.NewContext(llama.ContextParams{
-		Cells: cfg.Cells, Sequences: cfg.Sequences, Batch: cfg.BatchRows, Ubatch: cfg.BatchRows,
-		Outputs: outputRows(cfg.Config), Threads: cfg.Threads, ThreadsBatch: cfg.Threads,
-		TypeK: kv.k, TypeV: kv.v, FlashAttn: 1, SWAFull: true, OffloadKV: true, Ordered: cfg.Deterministic,
-	})
-	if err != nil {
-		return fail(err)
+	kv := chooseKV(cfg, info, gpu, llama.OwnAttention)
+	ctx, ev, err := makeContext(model, cfg, kv, gpu)
+	if err == nil && cfg.Deterministic && llama.OwnAttention && !ev.own && !gpu {
+		// A model that our attention does not know.
+		if other := chooseKV(cfg, info, gpu, false); other != kv {
+			ctx.Close()
+			kv = other
+			ctx, ev, err = makeContext(model, cfg, kv, gpu)
+		}
 	}
-	if err := warm(ctx, info, cfg, gpu); err != nil {
-		ctx.Close()
+	if err != nil {
 		return fail(err)
 	}
 	cfg.Log.Info("model resident", "model", cfg.Name, "file", cfg.Path, "description", info.Description,
 		"cells", cfg.Cells, "kv", kv.String(), "kv_why", kv.why, "threads", cfg.Threads, "memory", memoryText(ctx.Memory()), "took", time.Since(began).Round(time.Millisecond).String())
 	if cfg.Deterministic {
 		level := slog.LevelInfo
-		if !kv.steady {
+		steady, why := independence(cfg, info, kv, gpu, ev)
+		if !steady {
 			level = slog.LevelWarn
 		}
-		cfg.Log.Log(context.Background(), level, "answers and company", "model", cfg.Name, "independent", kv.steady, "why", kv.steadyWhy)
+		cfg.Log.Log(context.Background(), level, "answers and company", "model", cfg.Name, "independent", steady, "why", why)
 	}
 	cfg.threads, cfg.processor = cfg.Threads, &machine
 	if gpu {
@@ -101,6 +100,24 @@ func Load(cfg LoadConfig) (*Engine, error) {
 	e := New(model, ctx, cfg.Config)
 	e.owned = model
 	return e, nil
+}
+
+// makeContext makes a model's context and warms it up.
+func makeContext(model *llama.Model, cfg LoadConfig, kv kvChoice, gpu bool) (*llama.Context, evidence, error) {
+	ctx, err := model.NewContext(llama.ContextParams{
+		Cells: cfg.Cells, Sequences: cfg.Sequences, Batch: cfg.BatchRows, Ubatch: cfg.BatchRows,
+		Outputs: outputRows(cfg.Config), Threads: cfg.Threads, ThreadsBatch: cfg.Threads,
+		TypeK: kv.k, TypeV: kv.v, FlashAttn: 1, SWAFull: true, OffloadKV: true, Ordered: cfg.Deterministic,
+	})
+	if err != nil {
+		return nil, evidence{}, err
+	}
+	ev, err := warm(ctx, model, cfg, gpu)
+	if err != nil {
+		ctx.Close()
+		return nil, evidence{}, err
+	}
+	return ctx, ev, nil
 }
 
 // servable refuses what the engine's bookkeeping cannot hold.
@@ -145,98 +162,6 @@ func availableMemory() uint64 {
 		}
 	}
 	return 0
-}
-
-// smallModel is below how many parameters a model is warmed up on one thread: it
-// is done soon, and threads that wait for each other would be slow while voices
-// load on the same processors.
-const smallModel = 500_000_000
-
-// warm computes the batch shapes that matter once, so that the first request
-// pays for no allocation and no page fault.
-func warm(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig, gpu bool) (err error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer llama.ReleaseThreads() // the engine computes on a thread of its own
-	if gpu {
-		return warmGPU(ctx, info, cfg)
-	}
-	if info.Parameters < smallModel {
-		if err := ctx.SetThreads(1, 1); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, ctx.SetThreads(cfg.Threads, cfg.Threads)) }()
-	}
-	tok := max(info.BOS, 0)
-	var b llama.Batch
-	for _, rows := range []int{1, 2, cfg.Parallel, min(cfg.BatchRows, 32)} {
-		b.Reset()
-		for i := range rows {
-			b.Add(tok, llama.Pos(i), 0)
-			b.Cells = append(b.Cells, int32(i))
-		}
-		if err := ctx.Step(&b); err != nil {
-			return fmt.Errorf("inference: warming up %q with %d rows: %w", cfg.Path, rows, err)
-		}
-		if err := ctx.Clear(); err != nil {
-			return fmt.Errorf("inference: warming up %q: %w", cfg.Path, err)
-		}
-	}
-	return nil
-}
-
-// warmGPU computes the batch shapes of serving: one row of each of 1, 2, 4 …
-// Parallel sequences, several times over, since the library keeps a graph only
-// when it sees it again, and prompts of a few lengths.
-func warmGPU(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) error {
-	tok := max(info.BOS, 0)
-	var b llama.Batch
-	step := func(rows int) error {
-		if err := ctx.Step(&b); err != nil {
-			return fmt.Errorf("inference: warming up %q with %d rows: %w", cfg.Path, rows, err)
-		}
-		return nil
-	}
-	var streams []int
-	for n := 1; n < cfg.Parallel; n *= 2 {
-		streams = append(streams, n)
-	}
-	for _, n := range append(streams, cfg.Parallel) {
-		for i := range 3 {
-			b.Reset()
-			for seq := range n {
-				b.Add(tok, llama.Pos(i), llama.SeqID(seq))
-				b.Cells = append(b.Cells, int32(i*n+seq))
-			}
-			if err := step(n); err != nil {
-				return err
-			}
-		}
-		if err := ctx.Clear(); err != nil {
-			return fmt.Errorf("inference: warming up %q: %w", cfg.Path, err)
-		}
-	}
-	for _, rows := range []int{gpuMinChunk, cfg.BatchRows} {
-		b.Reset()
-		for i := range min(rows, cfg.Cells, cfg.BatchRows) {
-			b.Add(tok, llama.Pos(i), 0)
-			b.Cells = append(b.Cells, int32(i))
-		}
-		if err := step(rows); err != nil {
-			return err
-		}
-		if err := ctx.Clear(); err != nil {
-			return fmt.Errorf("inference: warming up %q: %w", cfg.Path, err)
-		}
-	}
-	return nil
-}
-
-// StepShape is the most rows of a step and of those with logits, as Load chooses
-// them, for whoever plans memory.
-func StepShape(parallel int, gpu bool) (rows, outputs int) {
-	c := Config{Parallel: parallel, GPU: OnGPU{Active: gpu}}.withDefaults()
-	return c.BatchRows, outputRows(c)
 }
 
 func memoryText(m llama.MemoryUse) string {

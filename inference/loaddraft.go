@@ -29,14 +29,14 @@ func loadDraft(cfg LoadConfig, target *llama.Model) (*DraftModel, error) {
 		model.Close()
 		return nil, fmt.Errorf("draft model %q: %w", cfg.DraftPath, err)
 	}
-	kv := chooseKV(cfg, info, usesGPU(cfg))
+	kv := chooseKV(cfg, info, usesGPU(cfg), llama.OwnAttention)
 	ctx, err := model.NewContext(llama.ContextParams{
 		Cells: cfg.Cells, Sequences: cfg.Sequences, Batch: cfg.BatchRows, Ubatch: cfg.BatchRows,
 		Outputs: cfg.Parallel, Threads: cfg.Threads, ThreadsBatch: cfg.Threads,
 		TypeK: kv.k, TypeV: kv.v, FlashAttn: 1, SWAFull: true, OffloadKV: true,
 	})
 	if err == nil {
-		if err = warm(ctx, info, cfg, usesGPU(cfg)); err != nil {
+		if _, err = warm(ctx, model, cfg, usesGPU(cfg)); err != nil {
 			ctx.Close()
 		}
 	}

@@ -12,6 +12,9 @@ type nativeModel struct{}
 // ReleaseThreads does nothing: nothing computes.
 func ReleaseThreads() {}
 
+// Attentions returns zeros: nothing computes.
+func Attentions() (own, library int64) { return 0, 0 }
+
 // UseModules does nothing: it is LoadModel that says what is missing.
 func UseModules(_, _ string) error { return nil }
 

@@ -47,6 +47,9 @@ const char * rp_version(void);
 const char * rp_system_info(void);
 int32_t      rp_devices(rp_device * out, int32_t cap); // returns how many there are
 void         rp_free(void * p);
+// How many attentions were computed on the processor, by our kernel or by the
+// library's.
+int64_t      rp_attention(bool own);
 // Ends the helper threads that computing on the calling thread has started.
 void         rp_threads_release(void);
 

@@ -15,7 +15,13 @@
 //
 // The linker puts it there (--wrap in native_flags.go); what it does not know goes
 // to the library.
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized" // in the compiler's own header
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "ggml-cpu-impl.h"
@@ -36,6 +42,7 @@ constexpr int segment   = 256; // own cells whose scores are held at a time
 constexpr int tile      = 64;  // cells whose keys or values are widened at a time
 constexpr int most_rows = 16;  // of one sequence, computed together
 constexpr int most_head = 256; // widest head
+constexpr int most_share = 64; // query heads of a key head
 
 // What a call works on.
 struct job {
@@ -73,7 +80,7 @@ bool known(const ggml_tensor * d) {
     return mask && !d->src[4] && bias == 0 && cap == 0 && q->type == GGML_TYPE_F32 && wide(k) && wide(v) && mask->type == GGML_TYPE_F16 &&
            q->ne[3] == 1 && k->ne[3] == 1 && v->ne[3] == 1 && mask->ne[2] == 1 && mask->ne[3] == 1 && k->ne[0] % 32 == 0 && v->ne[0] % 32 == 0 &&
            k->ne[0] <= most_head && v->ne[0] <= most_head && q->ne[0] == k->ne[0] && v->ne[2] == k->ne[2] && v->ne[1] == k->ne[1] &&
-           q->ne[2] % k->ne[2] == 0 && d->ne[0] == v->ne[0] && d->ne[1] == q->ne[2] && mask->ne[1] >= q->ne[1] && mask->ne[0] >= k->ne[1] &&
+           q->ne[2] % k->ne[2] == 0 && q->ne[2] / k->ne[2] <= most_share && d->ne[0] == v->ne[0] && d->ne[1] == q->ne[2] && mask->ne[1] >= q->ne[1] && mask->ne[0] >= k->ne[1] &&
            q->nb[0] == sizeof(float) && d->nb[0] == sizeof(float) && mask->nb[0] == sizeof(ggml_fp16_t);
 }
 
@@ -344,7 +351,7 @@ void run_rows(const job & j, scratch & s, int head_kv, int first, int n, const i
         set_query(j, s.queries[i], first + i / j.share, head_kv * j.share + i % j.share, cells[i / j.share]);
         s.queries[i].max = s.queries[i].sum = 0;
     }
-    float max[most_rows * 64], total[most_rows * 64];
+    float max[most_rows * most_share], total[most_rows * most_share];
     int   longest = 0;
     for (int i = 0; i < n; i++) {
         longest = std::max(longest, cells[i]);
@@ -412,7 +419,7 @@ void by_segments(const job & j, scratch & s, const ggml_compute_params * params,
                 for (int i = 0; i < j.share; i++) {
                     set_query(j, s.queries[i], row, h * j.share + i, cells);
                 }
-                float max[64], total[64];
+                float max[most_share], total[most_share];
                 run_segment(j, s, h, at, s.queries.data(), j.share, max, total);
                 for (int i = 0; i < j.share; i++) {
                     float * to = kept(row, h * j.share + i, at / segment);
@@ -443,16 +450,22 @@ void by_segments(const job & j, scratch & s, const ggml_compute_params * params,
 } // namespace
 } // namespace rp
 
+static std::atomic<int64_t> computed{0}, handed_on{0};
+
+extern "C" int64_t rp_attention_count(bool own) {
+    return own ? computed.load() : handed_on.load();
+}
+
 extern "C" void __wrap_ggml_compute_forward_flash_attn_ext(const ggml_compute_params * params, ggml_tensor * dst) {
-    if (params->use_ref || !rp::known(dst)) {
+    const bool own = !params->use_ref && rp::known(dst);
+    if (params->ith == 0) {
+        (own ? computed : handed_on).fetch_add(1, std::memory_order_relaxed);
+    }
+    if (!own) {
         __real_ggml_compute_forward_flash_attn_ext(params, dst);
         return;
     }
     const rp::job j(dst);
-    if (j.share > 64) {
-        __real_ggml_compute_forward_flash_attn_ext(params, dst);
-        return;
-    }
     // Every thread comes to the same choice.
     const int    segments = (j.cells + rp::segment - 1) / rp::segment;
     const size_t need     = sizeof(float) * (size_t) j.rows * (size_t) j.heads * (size_t) segments * (size_t) (j.dv + 2);
@@ -460,7 +473,7 @@ extern "C" void __wrap_ggml_compute_forward_flash_attn_ext(const ggml_compute_pa
         rp::by_segments(j, rp::mine, params, segments);
         return;
     }
-    int block = std::min(rp::most_rows, std::max(1, 64 / j.share));
+    int block = std::min(rp::most_rows, std::max(1, rp::most_share / j.share));
     while (block > 1 && (j.rows + block - 1) / block * j.heads_kv < 4 * params->nth) {
         block /= 2;
     }

@@ -126,7 +126,14 @@ static void on_log(ggml_log_level l, const char * text, void *) {
 
 } // namespace rp
 
+// Weak: see attention.cpp.
+extern "C" __attribute__((weak)) int64_t rp_attention_count(bool own);
+
 extern "C" {
+
+int64_t rp_attention(bool own) {
+    return rp_attention_count ? rp_attention_count(own) : 0;
+}
 
 void rp_init(void) {
     static std::once_flag once;
