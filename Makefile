@@ -41,7 +41,7 @@ test: build ## every test that needs no GPU
 	@echo "test: pure Go, race detector and self-checks"
 	go test -race -tags=$(TAGS),invariants $(RACE)
 	@echo "test: everything with the real libraries, model and voices"
-	@third_party/fetch.py kokoro kokoro-styles
+	@third_party/fetch.py kokoro kokoro-styles gemma3-270m
 	REPARTEE_E2E=1 go test -timeout 20m ./...
 	@$(MAKE) --no-print-directory e2e
 

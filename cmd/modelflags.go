@@ -34,6 +34,10 @@ type modelFlags struct {
 	Speculate     string        `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before), draft (by the draft model alone) or off. Answers stay the same." enum:"auto,ngram,draft,off" default:"auto" placeholder:"MODE"`
 	Draft         []named       `help:"Smaller model that guesses tokens for the model NAME; PATH is a GGUF file or a catalogue name with the same vocabulary. Used where it pays." placeholder:"NAME=PATH"`
 	parts         []gpu.Part    // what else will lie on a card
+	hostParts     []gpu.Part    // what else will lie in the host's memory
+	laterParts    []gpu.Part    // and what may come to lie there, as far as there is room
+	table         bool          // the memory plan is printed, not logged
+	planned       bool          // it is made known at all
 	card          *card         // set when a GPU was chosen
 	lostTo        func(*card)   // told of the card before anything is loaded; may be nil
 	Threads       int           `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
@@ -125,6 +129,13 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 	if err != nil {
 		return nil, err
 	}
+	host, err := m.planHost()
+	if host != nil && m.planned {
+		host.show(con, m.table)
+	}
+	if err != nil {
+		return nil, err
+	}
 	var names []string
 	engines, byPath := map[string]*inference.Engine{}, map[string]*inference.Engine{}
 	closeAll := func() {
@@ -144,6 +155,9 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 		}
 		if byPath[path] == nil {
 			layers, cells := m.fit(dev.plan, spec.Name)
+			if host != nil && dev.plan == nil {
+				_, cells = m.fit(&host.Plan, spec.Name)
+			}
 			byPath[path], err = inference.Load(inference.LoadConfig{
 				Config: inference.Config{
 					Name: spec.Name, Cells: cells, GPU: m.card.onGPU(), Parallel: m.Parallel, MaxQueue: m.MaxQueue,

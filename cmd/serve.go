@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"repartee/dialogue"
+	"repartee/gpu"
 	"repartee/inference"
 	"repartee/inference/llama"
 	"repartee/server"
@@ -119,6 +120,9 @@ func (c *serveCmd) Run(con *console) error {
 	sharing := make(chan *card, 1)
 	lost := make(chan error, 1)
 	c.parts = c.cardParts()
+	c.hostParts = c.hostVoices()
+	c.laterParts = []gpu.Part{{Name: "finished speech, in time", Bytes: uint64(c.TTSCache)}, {Name: "saved prefixes, in time", Bytes: uint64(c.KVHost)}}
+	c.planned, c.table = true, c.LogFormat == "text"
 	c.lostTo = func(gpu *card) {
 		gpu.tell(lost)
 		sharing <- gpu

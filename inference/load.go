@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"repartee/inference/llama"
@@ -139,29 +137,11 @@ func fitCells(info llama.ModelInfo) int {
 	cells := min(max(info.ContextTrain, 4096), 32768)
 	if info.Layers > 0 && info.HeadsKV > 0 && info.Heads > 0 {
 		perCell := uint64(info.Layers) * uint64(info.Embedding/info.Heads*info.HeadsKV) * 2 * 2
-		if free := availableMemory(); free > 0 && perCell > 0 {
+		if _, free := HostMemory(); free > 0 && perCell > 0 {
 			cells = min(cells, max(int(free/4/perCell), 2048))
 		}
 	}
 	return cells / 256 * 256
-}
-
-// availableMemory reads MemAvailable, 0 where there is no /proc.
-func availableMemory() uint64 {
-	b, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
-			kib, err := strconv.ParseUint(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kib << 10
-		}
-	}
-	return 0
 }
 
 func memoryText(m llama.MemoryUse) string {
