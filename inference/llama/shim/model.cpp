@@ -51,6 +51,7 @@ rp_code rp_model_load(const rp_model_params * p, rp_model ** out, char * msg, si
 
         auto core   = std::make_shared<rp::model_core>();
         core->model = llama_model_load_from_file(p->path, mp);
+        rp_threads_release(); // AMX kernels have the weights put into their order by a team of threads
         if (!core->model) {
             throw std::runtime_error(rp::with_last_error("cannot be loaded"));
         }
