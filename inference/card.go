@@ -107,7 +107,11 @@ func (s *scheduler) tick() error {
 	if err != nil {
 		return nil // all is kept for somebody: not worth making room
 	}
+	dead := false
 	defer func() {
+		if dead {
+			return // there is no memory any more to close it in
+		}
 		if err := s.tree.Close(seq, false); err != nil {
 			s.e.cfg.Log.Error("closing a sequence", "engine", s.e.cfg.Name, "error", err)
 		}
@@ -129,8 +133,12 @@ func (s *scheduler) tick() error {
 	s.leave()
 	s.batch.Reset()
 	if err != nil {
-		_ = s.tree.Truncate(seq, 0) // the row is not in memory
-		s.lost(err)
+		if dead = errors.Is(err, llama.ErrFatal); dead {
+			s.restart(err)
+			s.lost(err)
+		} else if terr := s.tree.Truncate(seq, 0); terr != nil { // the row is not in memory
+			s.e.cfg.Log.Error("taking back a row", "engine", s.e.cfg.Name, "error", terr)
+		}
 	}
 	return err
 }

@@ -60,8 +60,6 @@ static int32_t               open_level = 0;
 static std::atomic<int32_t>  log_min{3};
 static std::atomic<int32_t>  log_count{0};
 
-static std::string           module_dir;
-
 static int32_t level_of(ggml_log_level l) {
     switch (l) {
         case GGML_LOG_LEVEL_ERROR: return 4;
@@ -143,11 +141,6 @@ void rp_init(void) {
             common_log_set_verbosity_thold(-1); // it would write to the terminal by itself
             ggml_set_abort_callback(rp::on_assert);
             llama_backend_init();
-            // Where backends are modules they lie in a folder that is given; the
-            // library's own search would take any from the working directory.
-            if (!rp::module_dir.empty()) {
-                ggml_backend_load_all_from_path(rp::module_dir.c_str());
-            }
         });
     } catch (...) {
     }
@@ -155,8 +148,11 @@ void rp_init(void) {
 
 rp_code rp_modules(const char * dir, const char * extra, char * msg, size_t cap) {
     return rp::guarded(msg, cap, [&]() -> rp_code {
-        rp::module_dir = dir;
         rp_init();
+        // Where backends are modules they lie in a folder that is given; the
+        // library's own search would take any from the working directory.
+        static std::once_flag once;
+        std::call_once(once, [&] { ggml_backend_load_all_from_path(dir); });
         if (ggml_backend_dev_count() == 0) {
             throw std::runtime_error(rp::with_last_error("no processor module fits this machine"));
         }

@@ -1,0 +1,299 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"repartee/catalog"
+	"repartee/supply"
+)
+
+// standin is a program of "cuda.sh standin" with a driver's folder of its own.
+type standin struct {
+	program string
+	driver  string
+	env     []string
+}
+
+// newStandin lays a driver out: the management library compiled with defines, and
+// CUDA's libraries but those in without. It skips where the program is not built.
+func newStandin(t *testing.T, without []string, defines ...string) *standin {
+	t.Helper()
+	root := os.Getenv("REPARTEE_STANDIN")
+	if root == "" {
+		root = "../bin/standin"
+	}
+	root, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "bin/repartee")); err != nil {
+		t.Skip("third_party/cuda.sh standin has not been run")
+	}
+	s := &standin{program: filepath.Join(root, "bin/repartee"), driver: t.TempDir()}
+	args := append([]string{"-shared", "-fPIC", "-w", "-o", filepath.Join(s.driver, "libnvidia-ml.so.1"), "../gpu/testdata/nvml.c"}, defines...)
+	if out, err := exec.Command("cc", args...).CombinedOutput(); err != nil {
+		t.Fatalf("cc %q: %v\n%s", args, err, out)
+	}
+	libs, err := filepath.Glob(filepath.Join(root, "driver/libcu*"))
+	if err != nil || len(libs) == 0 {
+		t.Fatalf("%s/driver holds no libraries: %v", root, err)
+	}
+	for _, lib := range libs {
+		if !strings.Contains(strings.Join(without, " "), filepath.Base(lib)) {
+			if err := os.Symlink(lib, filepath.Join(s.driver, filepath.Base(lib))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// A cache of its own: CUDA's real libraries may lie in the other.
+	s.env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "REPARTEE_CACHE=" + t.TempDir(), "LD_LIBRARY_PATH=" + s.driver}
+	for name, part := range map[string]supply.Part{
+		"REPARTEE_ONNXRUNTIME": supply.ONNXRuntime, "REPARTEE_ONNXRUNTIME_GPU": supply.ONNXRuntimeGPU, "REPARTEE_ESPEAK_LIBRARY": supply.EspeakLibrary, "REPARTEE_ESPEAK_DATA": supply.EspeakData,
+	} {
+		if path, err := supply.Find(part); err == nil {
+			s.env = append(s.env, name+"="+path)
+		}
+	}
+	return s
+}
+
+// model is the real default model.
+func model(t *testing.T, kind catalog.Kind) string {
+	t.Helper()
+	path, err := catalog.Resolve(catalog.Default(kind).Name, supply.Dir())
+	if err != nil {
+		t.Skip(err)
+	}
+	return path
+}
+
+// tail gathers what a process says.
+type tail struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *tail) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *tail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// served is a running program.
+type served struct {
+	cmd  *exec.Cmd
+	url  string
+	log  *tail
+	done chan error
+}
+
+func (s *standin) serve(t *testing.T, args ...string) *served {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	p := &served{cmd: exec.Command(s.program, append([]string{"serve", "--listen", addr, "--ctx-size", "1024", "--parallel", "2"}, args...)...), url: "http://" + addr, log: &tail{}, done: make(chan error, 1)}
+	p.cmd.Env, p.cmd.Stderr = s.env, p.log
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.done <- p.cmd.Wait() }()
+	t.Cleanup(func() {
+		if p.cmd.ProcessState == nil {
+			_ = p.cmd.Process.Signal(syscall.SIGTERM)
+			select {
+			case <-p.done:
+			case <-time.After(20 * time.Second):
+				_ = p.cmd.Process.Kill()
+				<-p.done
+			}
+		}
+	})
+	return p
+}
+
+// ready waits until the server answers and returns its health.
+func (p *served) ready(t *testing.T) (h struct {
+	Status, Device string
+	GPU            *struct {
+		Plan *struct {
+			Models []struct {
+				GPULayers int `json:"gpu_layers"`
+			}
+		}
+		Turns map[string]struct{ Turns int }
+	}
+	Voices []struct {
+		Name, Device string
+		Why          string `json:"device_why"`
+	}
+}) {
+	t.Helper()
+	for until := time.Now().Add(90 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		select {
+		case err := <-p.done:
+			p.done <- err
+			t.Fatalf("the server ended: %v\n%s", err, p.log)
+		default:
+		}
+		resp, err := http.Get(p.url + "/health")
+		if err != nil {
+			continue
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err == nil && resp.StatusCode == 200 {
+			if err := json.Unmarshal(body, &h); err != nil {
+				t.Fatalf("/health: %v in %s", err, body)
+			}
+			return h
+		}
+	}
+	t.Fatalf("not ready in time:\n%s", p.log)
+	return h
+}
+
+// chat asks for an answer, greedily.
+func (p *served) chat(t *testing.T) string {
+	t.Helper()
+	resp, err := http.Post(p.url+"/chat", "application/json", strings.NewReader(`{"message":"Say hello.","max_tokens":12,"temperature":0}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var out struct{ Reply string }
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil || resp.StatusCode != 200 || out.Reply == "" {
+		t.Fatalf("/chat = %d, %+v, %v", resp.StatusCode, out, err)
+	}
+	return out.Reply
+}
+
+// TestMachinesWithHalfAGPU serves on machines that lack something: each says it in
+// one line and answers by the CPU, and refuses with the same line under --device
+// cuda.
+func TestMachinesWithHalfAGPU(t *testing.T) {
+	f := func(name, why string, without []string, defines []string, args ...string) {
+		t.Run(name, func(t *testing.T) {
+			s := newStandin(t, without, defines...)
+			args := append([]string{"--voice", "none", "--model", "m=" + model(t, catalog.Model)}, args...)
+			p := s.serve(t, args...)
+			h := p.ready(t)
+			if !strings.HasPrefix(h.Device, "the CPU, because ") || !strings.Contains(h.Device, why) || h.GPU != nil {
+				t.Errorf("/health says it computes on %q, want the CPU because of %q", h.Device, why)
+			}
+			if n := strings.Count(p.log.String(), "msg=device "); n != 1 {
+				t.Errorf("%d lines about the device, want one:\n%s", n, p.log)
+			}
+			p.chat(t)
+			refused := exec.Command(s.program, append([]string{"serve", "--listen", "127.0.0.1:0", "--device", "cuda", "--ctx-size", "1024"}, args...)...)
+			refused.Env = s.env
+			out, err := refused.CombinedOutput()
+			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+			if last := lines[len(lines)-1]; refused.ProcessState.ExitCode() != 1 || !strings.HasPrefix(last, "repartee: ") || !strings.Contains(last, why) {
+				t.Errorf("--device cuda: %v, %q; want exit code 1 and a last line with %q", err, last, why)
+			}
+		})
+	}
+	f("no cuBLAS", "libcublasLt.so.13, libcublas.so.13 are missing", []string{"libcublas.so.13", "libcublasLt.so.13"}, nil)
+	f("old driver", "driver 470.256.02 runs CUDA up to 11.4 and 13.0 is needed", nil, []string{"-DOLD"})
+	f("full card", "free 700 MiB of 143771 MiB", nil, []string{"-DFULL"})
+	f("full card, layers given", "free 700 MiB of 143771 MiB", nil, []string{"-DFULL"}, "--gpu-layers", "31")
+	f("no driver loaded", "no NVIDIA driver is loaded", nil, []string{"-DNO_DRIVER"})
+	f("gone before the start", "fallen off the bus", nil, []string{"-DVANISH=0"})
+}
+
+// TestSpeechWithoutCuDNN has everything for language models and not for speech.
+func TestSpeechWithoutCuDNN(t *testing.T) {
+	s := newStandin(t, []string{"libcudnn.so.9"})
+	if _, err := supply.Find(supply.ONNXRuntimeGPU); err != nil {
+		t.Skip(err)
+	}
+	args := []string{"--model", "m=" + model(t, catalog.Model), "--voice", "v=" + model(t, catalog.Voice)}
+	p := s.serve(t, args...)
+	h := p.ready(t)
+	if h.GPU == nil || len(h.Voices) != 1 || h.Voices[0].Device != "cpu" || !strings.Contains(h.Voices[0].Why, "libcudnn.so.9") {
+		t.Errorf("/health: device %q, voices %+v; want the model on the GPU and the voice on the CPU for want of libcudnn.so.9", h.Device, h.Voices)
+	}
+	resp, err := http.Post(p.url+"/tts", "application/json", strings.NewReader(`{"text":"Hello.","format":"wav"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 || len(b) < 1000 {
+		t.Errorf("/tts = %d with %d bytes, %v", resp.StatusCode, len(b), err)
+	}
+	refused := exec.Command(s.program, append([]string{"serve", "--listen", "127.0.0.1:0", "--tts-device", "cuda"}, args...)...)
+	refused.Env = s.env
+	out, err := refused.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "libcudnn.so.9") {
+		t.Errorf("--tts-device cuda: %v, want a refusal that names libcudnn.so.9:\n%s", err, out)
+	}
+}
+
+// TestTheCardVanishesWhileServing takes the card away between two answers: the
+// same process, at the same address, goes on with the CPU.
+func TestTheCardVanishesWhileServing(t *testing.T) {
+	gone := filepath.Join(t.TempDir(), "lost")
+	s := newStandin(t, nil)
+	s.env = append(s.env, "STANDIN_LOST="+gone)
+	args := []string{"--voice", "none", "--model", "m=" + model(t, catalog.Model)}
+	p, strict := s.serve(t, args...), s.serve(t, append(args, "--device", "cuda")...)
+	h := p.ready(t)
+	if h.GPU == nil || h.GPU.Plan == nil || len(h.GPU.Plan.Models) != 1 || h.GPU.Plan.Models[0].GPULayers != 31 {
+		t.Fatalf("/health: device %q, GPU %+v; want a plan with 31 layers on the card", h.Device, h.GPU)
+	}
+	first := p.chat(t)
+	if h = p.ready(t); h.GPU.Turns["decode"].Turns == 0 {
+		t.Errorf("no step was a turn on the card: %+v", h.GPU.Turns)
+	}
+	strict.ready(t)
+	if err := os.WriteFile(gone, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for until := time.Now().Add(30 * time.Second); strings.Count(p.log.String(), "listening on ") < 2; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("it did not go on:\n%s", p.log)
+		}
+	}
+	h = p.ready(t)
+	if !strings.HasPrefix(h.Device, "the CPU, because the GPU was lost: ") || h.GPU != nil {
+		t.Errorf("/health says %q, want the CPU because the GPU was lost", h.Device)
+	}
+	if n := strings.Count(p.log.String(), "the GPU is lost, going on with the CPU"); n != 1 {
+		t.Errorf("%d lines say that the GPU is lost, want one:\n%s", n, p.log)
+	}
+	if second := p.chat(t); second[:3] != first[:3] {
+		t.Logf("the processor answers %q, the card answered %q", second, first)
+	}
+	select {
+	case err := <-strict.done:
+		strict.done <- err
+		if code := strict.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(strict.log.String(), "repartee: gpu: CUDA cannot be used any more: ") {
+			t.Errorf("--device cuda ended with %d:\n%s", code, strict.log)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error(fmt.Sprint("--device cuda goes on without its card:\n", strict.log))
+	}
+}
