@@ -14,7 +14,7 @@ const (
 	tensorDims, tensorType, tensorName, tensorRaw = 1, 2, 8, 9
 	tensorInt64s                                  = 7
 
-	attrName, attrFloat, attrInt, attrTensor, attrInts, attrType = 1, 2, 3, 5, 8, 20
+	attrName, attrFloat, attrInt, attrText, attrTensor, attrInts, attrType = 1, 2, 3, 4, 5, 8, 20
 )
 
 // New starts an empty model of the given operator set, for graphs built by hand.
@@ -132,6 +132,13 @@ func unpack(f field) []int64 {
 }
 
 // IntAttr makes an integer attribute, IntsAttr a list, FloatAttr a float,
+// TextAttr is an attribute of a text.
+func TextAttr(name, v string) Attr {
+	b := attr(name, 3)
+	b = protowire.AppendTag(b, attrText, protowire.BytesType)
+	return Attr{name, protowire.AppendString(b, v)}
+}
+
 // TensorAttr a constant.
 func IntAttr(name string, v int64) Attr {
 	b := attr(name, 2)
