@@ -11,10 +11,10 @@ PURE = $(shell go list ./... | grep -v -E '/(e2e|tts|tts/voice|tts/onnx)$$')
 # The race detector is for Go code; the binding is C behind a thin layer.
 RACE = $(shell go list ./... | grep -v -E '/(e2e|inference/llama)$$')
 
-.PHONY: help run build native fetch packages test race lint fuzz bench e2e wer cuda clean
+.PHONY: help run build native fetch packages test race lint fuzz bench e2e wer cuda gpu-pack gpu-check clean
 
 help: ## list the targets
-	@echo "repartee: make TARGET"; grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/' | expand -t 14
+	@echo "repartee: make TARGET"; grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 14
 
 run: build ## build, fetch the default model and voice, and serve on 127.0.0.1:8080
 	@echo "run: bin/repartee serve"
@@ -73,6 +73,12 @@ wer: build ## word error rates of our speech and piper-tts's, by an independent 
 
 cuda: fetch ## build bin/cuda/bin/repartee, which uses a GPU where there is one
 	@echo "cuda: llama.cpp's CUDA backend as a module, processor modules, bin/cuda"; VERSION=$(VERSION) third_party/cuda.sh
+
+gpu-pack: ## put what a machine with a GPU and no network lacks into gpu-pack
+	@echo "gpu-pack: program, CUDA module, tests, vocabularies"; VERSION=$(VERSION) third_party/gpucheck.sh pack
+
+gpu-check: ## prove it on a GPU, in 9 minutes without a network; DRY=1 here, with a stand-in
+	@echo "gpu-check: doctor, plan, benches, agreement, leaks, tests"; VERSION=$(VERSION) third_party/gpucheck.sh run
 
 clean: ## remove what was built in the tree; the cache stays
 	@echo "clean: bin, native_flags.go"; rm -rf bin inference/llama/native_flags.go

@@ -114,7 +114,7 @@ func writeFile(tb testing.TB, data []byte) string {
 // tinyModel loads a tiny model of its own, closed with the test.
 func tinyModel(tb testing.TB, s tinyShape) *Model {
 	tb.Helper()
-	m, err := LoadModel(ModelParams{Path: writeFile(tb, s.bytes())})
+	m, err := LoadModel(ModelParams{Path: writeFile(tb, s.bytes()), GPULayers: tinyLayers})
 	if err == ErrNotBuilt {
 		tb.Skip(err)
 	}

@@ -10,6 +10,9 @@ import (
 // whole, its sequences can be cut, laid, saved and moved like any other's; kept
 // short, what the window has forgotten is said.
 func TestSlidingWindow(t *testing.T) {
+	if tinyLayers != 0 {
+		t.Skip("on a GPU sums are rounded by where the cells lie")
+	}
 	const window, n = 32, 100
 	m := tinyModel(t, tinyShape{layers: 6, width: 64, heads: 2, context: 2048, window: window})
 	if got := m.Info().SlidingWindow; got != window {
