@@ -54,7 +54,7 @@ pack() {
   tar -C "$stage" -c bin tests lib | xz -9 >"$kit/program.tar.xz"
   say "packing the CUDA module and the sources that make it"
   xz -T0 -6 -c "$stage/module.so" >"$kit/libggml-cuda.so.xz"
-  tar -C "$src/ggml" -c CMakeLists.txt cmake include src/CMakeLists.txt $(cd "$src/ggml" && ls -d src/*.c src/*.cpp src/*.h src/*.in src/ggml-cuda) | xz -T0 -6 >"$kit/ggml.tar.xz"
+  tar -C "$src/ggml" -c CMakeLists.txt cmake include src/CMakeLists.txt $(cd "$src/ggml" && ls -d src/*.c src/*.cpp src/*.h src/*.in src/ggml-cpu/*.h src/ggml-cuda) | xz -T0 -6 >"$kit/ggml.tar.xz"
   say "$(du -sm "$kit" | cut -f1) MiB in $kit; git ignores it: carry it beside the checkout"
   if [ "$(du -sm "$kit" | cut -f1)" -gt 60 ]; then
     say "more than 60 MiB: leave processor variants out (CPU_VARIANTS) or compile for one card (CUDA_ARCHS)"
