@@ -35,6 +35,50 @@ func TestCostModelLearnsAMachine(t *testing.T) {
 	})
 }
 
+// TestCostModelKnowsKernelsThatChange has a machine whose cost a row is nothing like
+// a line, as with tiles of 16 rows: after a thousand steps of three rows it still
+// knows what a long chunk takes, and a machine that was never asked for one is not
+// trusted with it.
+func TestCostModelKnowsKernelsThatChange(t *testing.T) {
+	machine := func(rows, attended int) time.Duration {
+		ms := 6.0
+		if rows > 1 {
+			ms = 12 + float64((rows+15)/16)*10
+		}
+		return time.Duration((ms + 0.4*float64(attended)/1000) * 1e6)
+	}
+	learn := func(c *costModel, rows, depth, times int) {
+		for i := range times {
+			took := machine(rows, rows*depth)
+			took += took / 50 * time.Duration(i%3-1)
+			c.learn(stepLoad{rows, rows * depth, 1}, took)
+		}
+	}
+	near := func(c *costModel, rows, depth int) {
+		t.Helper()
+		got, want := c.predict(stepLoad{rows, rows * depth, 1}), machine(rows, rows*depth)
+		if got < want*8/10 || got > want*12/10 {
+			t.Errorf("predict(%d rows at %d cells) = %v, want about %v", rows, depth, got, want)
+		}
+	}
+	c := newCostModel(false)
+	for _, rows := range []int{1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512} {
+		learn(c, rows, 100, 20)
+		learn(c, rows, 1500, 20)
+	}
+	for depth := range 1000 {
+		learn(c, 3, depth, 1)
+	}
+	for _, rows := range []int{1, 3, 16, 64, 512} {
+		near(c, rows, 1000)
+	}
+	fresh := newCostModel(false)
+	learn(fresh, 3, 500, 300)
+	if k := fresh.chunk(stepLoad{3, 1500, 3}, 1000, 80*time.Millisecond, 1, 512); machine(3+k, 1500+k*1000) > 100*time.Millisecond {
+		t.Errorf("chunk = %d rows without having seen one, which take %v, want at most 80ms", k, machine(3+k, 1500+k*1000))
+	}
+}
+
 func TestChunkFitsTheBudget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCostModel(false)

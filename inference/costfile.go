@@ -16,12 +16,12 @@ import (
 // savedCost is a cost model on disk.
 type savedCost struct {
 	Version int            `json:"version"`
-	Prices  [costs]float64 `json:"prices"` // seconds for each feature
+	Prices  [costs]float64 `json:"prices"` // seconds for each feature, 0 = not known
 	Steps   int64          `json:"steps"`
 }
 
 // costVersion changes with the features.
-const costVersion = 1
+const costVersion = 2
 
 // maxCostFile bounds what is read.
 const maxCostFile = 4096
@@ -63,14 +63,15 @@ func (c *costModel) load(path string) {
 		return
 	}
 	for _, w := range s.Prices {
-		if math.IsNaN(w) || math.Abs(w) > 60 {
+		if math.IsNaN(w) || math.Abs(w) > 600 {
 			return
 		}
 	}
 	c.w, c.n = s.Prices, s.Steps
-	for i := range c.p {
-		c.p[i][i] = 1e-5 // known, and still ready to learn
+	for i, w := range s.Prices {
+		c.seen[i] = w > 0
 	}
+	c.start(0.1) // known, and still ready to learn
 }
 
 // save writes what was learned, whole or not at all.
@@ -78,7 +79,13 @@ func (c *costModel) save(path string) error {
 	if path == "" || c.n < knownMachine {
 		return nil
 	}
-	b, err := json.Marshal(savedCost{costVersion, c.w, c.n})
+	s := savedCost{costVersion, c.w, c.n}
+	for i := range s.Prices {
+		if !c.seen[i] {
+			s.Prices[i] = 0
+		}
+	}
+	b, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("inference: step costs: %w", err)
 	}

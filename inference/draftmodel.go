@@ -57,14 +57,12 @@ const unsure = 0.7
 
 func newDrafter(e *Engine, parent *costModel) (*drafter, error) {
 	c := e.cfg.Draft
-	d := &drafter{e: e, model: c.Model, ctx: c.Context, cost: newCostModel(e.cfg.GPU.Active), vocab: Token(min(e.info.VocabSize, c.Model.Info().VocabSize))}
+	d := &drafter{e: e, model: c.Model, ctx: c.Context, vocab: Token(min(e.info.VocabSize, c.Model.Info().VocabSize))}
 	prices := c.Prices
 	if prices <= 0 {
 		prices = 0.25
 	}
-	for i := range d.cost.w {
-		d.cost.w[i] = parent.w[i] * prices
-	}
+	d.cost = parent.scaled(prices)
 	d.cost.load(c.Cost)
 	d.tree = d.newTree()
 	for range e.cfg.Parallel {

@@ -119,14 +119,13 @@ func TestInteractiveTakesABatchPlace(t *testing.T) {
 
 func TestADeadlineThatCannotBeKeptIsRefused(t *testing.T) {
 	e := stopped(Config{Parallel: 1})
-	e.sched.cost.w, e.sched.cost.n = [costs]float64{0, 1, 0, 0, 0}, knownMachine // a second a row
+	e.sched.cost = linearCost(0, 1, 0, 0, 0) // a second a row
+	e.sched.cost.fixed, e.sched.cost.n = true, knownMachine
 	f := func(prompt string, within time.Duration, refused bool) {
 		t.Helper()
 		k := e.submitted(t, &Request{Prompt: tokens(prompt), MaxTokens: 2, Deadline: time.Now().Add(within)})
-		e.sched.cost.w[1] = 1
 		for len(e.waiting)+len(e.sched.active) > 0 {
 			e.sched.step()
-			e.sched.cost.w = [costs]float64{0, 1, 0, 0, 0}
 		}
 		_, _, err := collect(k.stream)
 		var late *DeadlineError
