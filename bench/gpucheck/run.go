@@ -244,8 +244,9 @@ func (r *Runner) doctor(ctx context.Context) error {
 	return nil
 }
 
-// notHere are tests that have nothing to do with the device and take a minute.
-const notHere = "^(TestSamplersAgreeWithTheLibrary|TestDraftsKeepTheDistribution|TestDraftsAreVerifiedExactly)$"
+// onDevice are the tests that compute with the device, and all of package gpu;
+// the others are about the processor, or want bits that only it gives.
+const onDevice = "llama:^(TestStep|TestCells|TestBad|TestSeq|TestSave|TestState|TestAbort|TestGreedy|TestNoCells|TestLogprobs)"
 
 // tests runs the test programs that came along.
 func (r *Runner) tests(ctx context.Context) error {
@@ -257,7 +258,10 @@ func (r *Runner) tests(ctx context.Context) error {
 		return &notRun{"no test programs came along"}
 	}
 	for _, p := range programs {
-		cmd := exec.CommandContext(ctx, p, "-test.short", "-test.timeout=90s", "-test.v", "-test.skip="+notHere)
+		cmd := exec.CommandContext(ctx, p, "-test.short", "-test.timeout=90s", "-test.v")
+		if name, run, _ := strings.Cut(onDevice, ":"); strings.HasPrefix(filepath.Base(p), name+".") {
+			cmd.Args = append(cmd.Args, "-test.run="+run)
+		}
 		cmd.Dir = filepath.Dir(p) // testdata lies beside
 		cmd.Env = append(os.Environ(), append(r.peerEnv(), "REPARTEE_MODULES="+r.Peers, "REPARTEE_CUDA_MODULE="+r.Module)...)
 		out, err := cmd.CombinedOutput()
