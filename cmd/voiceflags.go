@@ -7,6 +7,7 @@ import (
 
 	"repartee/catalog"
 	"repartee/gpu"
+	"repartee/inference"
 	"repartee/supply"
 	"repartee/tts"
 )
@@ -51,7 +52,7 @@ func (v *voiceFlags) loadVoices(busy func(bool), shared tts.Card) (*tts.Service,
 	if isNone(voices) {
 		return nil, nil
 	}
-	cfg := tts.Config{CacheDir: v.TTSCacheDir, CacheDisk: int64(v.TTSCacheDisk), Build: build(), MaxText: v.maxText, CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Card: shared, Logger: slog.Default()}
+	cfg := tts.Config{CacheDir: v.TTSCacheDir, CacheDisk: int64(v.TTSCacheDisk), Build: build(), MaxText: v.maxText, CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Crowded: inference.Computing, Card: shared, Logger: slog.Default()}
 	for _, spec := range voices {
 		path, err := catalog.Resolve(spec.Path, supply.Dir())
 		if err != nil {

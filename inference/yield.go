@@ -9,6 +9,10 @@ type cpuShare struct{ computing atomic.Int32 }
 // machine is that of all engines that Load makes.
 var machine cpuShare
 
+// Computing tells whether an engine of this process has something to compute right
+// now. Any goroutine may call it.
+func Computing() bool { return machine.computing.Load() > 0 }
+
 // yielding says whether an engine leaves a core to other work in the process.
 // Every node of a model's graph ends at a barrier, so one thread that loses its
 // core holds all of them up: two threads beside one busy thread decode at less

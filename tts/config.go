@@ -58,6 +58,9 @@ type Config struct {
 	// Busy, when set, is told when inference starts (true) and when the last
 	// running one has ended (false). It must return at once; calls are ordered.
 	Busy func(active bool)
+	// Crowded, when set, tells whether other work of the process wants the
+	// processor: inference then leaves it a core. It must return at once.
+	Crowded func() bool
 	// Logger gets load and fault reports, never texts; nil = discard.
 	Logger *slog.Logger
 }

@@ -9,9 +9,15 @@ import (
 // gate shares the runtime among speeches. Each use is one short inference (a
 // part of a clause); when several wait, the one whose speech has had the least
 // goes first, so a short text passes long ones.
+//
+// A use has as many places as it keeps cores busy. While the gate is crowded, by
+// other work of the process, one place fewer is given, but always one.
 type gate struct {
+	places  int
+	crowded func() bool // nil = never
+
 	mu      sync.Mutex
-	free    int
+	taken   int
 	waiting []*ticket
 	arrived uint64
 }
@@ -28,7 +34,7 @@ type turn struct {
 
 type ticket struct {
 	t      *turn
-	line   int // of the speech: earlier ones go first
+	use    use
 	number uint64
 	since  time.Time
 	ready  chan struct{} // closed when the ticket has been given a place
@@ -39,22 +45,39 @@ type ticket struct {
 // one from ever being read.
 const patience = time.Second
 
-func newGate(places int) *gate { return &gate{free: places} }
+// use says what a place is wanted for.
+type use struct {
+	line   int // of the speech: earlier ones go first
+	places int // cores that it keeps busy; 0 = 1
+}
 
-// run waits for a place and runs f in it. line is the number of the line of the
-// speech that f is for.
-func (g *gate) run(ctx context.Context, t *turn, line int, f func() error) error {
+func newGate(places int, crowded func() bool) *gate { return &gate{places: places, crowded: crowded} }
+
+// fits tells whether a use can begin; one that wants more places than there are
+// begins alone.
+func (g *gate) fits(u use) bool {
+	if g.taken == 0 {
+		return true
+	}
+	most := g.places
+	if g.crowded != nil && g.crowded() {
+		most = max(most-1, 1)
+	}
+	return g.taken+max(u.places, 1) <= most
+}
+
+// run waits for u's places and runs f in them.
+func (g *gate) run(ctx context.Context, t *turn, u use, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	g.mu.Lock()
-	if g.free > 0 && len(g.waiting) == 0 {
-		g.free--
-		g.start(t)
+	if len(g.waiting) == 0 && g.fits(u) {
+		g.start(t, u)
 		g.mu.Unlock()
 	} else {
 		t0 := time.Now()
-		w := &ticket{t: t, line: line, number: g.arrived, since: t0, ready: make(chan struct{})}
+		w := &ticket{t: t, use: u, number: g.arrived, since: t0, ready: make(chan struct{})}
 		g.arrived++
 		g.waiting = append(g.waiting, w)
 		g.mu.Unlock()
@@ -63,7 +86,7 @@ func (g *gate) run(ctx context.Context, t *turn, line int, f func() error) error
 		case <-ctx.Done():
 			g.mu.Lock()
 			if !g.withdraw(w) { // it was given a place meanwhile
-				g.stop(t, 0)
+				g.stop(t, u, 0)
 			}
 			g.mu.Unlock()
 			return ctx.Err()
@@ -76,7 +99,7 @@ func (g *gate) run(ctx context.Context, t *turn, line int, f func() error) error
 	defer func() {
 		d := time.Since(t0)
 		g.mu.Lock()
-		g.stop(t, d)
+		g.stop(t, u, d)
 		g.mu.Unlock()
 	}()
 	return f()
@@ -84,40 +107,43 @@ func (g *gate) run(ctx context.Context, t *turn, line int, f func() error) error
 
 // start and stop keep a speech's books: used is the sum over its places, busy
 // the wall time during which it had at least one.
-func (g *gate) start(t *turn) {
+func (g *gate) start(t *turn, u use) {
+	g.taken += max(u.places, 1)
 	if t.running == 0 {
 		t.began = time.Now()
 	}
 	t.running++
 }
 
-func (g *gate) stop(t *turn, d time.Duration) {
-	t.used += d
+func (g *gate) stop(t *turn, u use, d time.Duration) {
+	g.taken -= max(u.places, 1)
+	t.used += d * time.Duration(max(u.places, 1))
 	t.running--
 	if t.running == 0 {
 		t.busy += time.Since(t.began)
 	}
-	g.free++
-	if len(g.waiting) == 0 {
-		return
-	}
-	best, now := 0, time.Now()
-	for i, w := range g.waiting {
-		if w.before(g.waiting[best], now) {
-			best = i
+	now := time.Now()
+	for len(g.waiting) > 0 {
+		best := 0
+		for i, w := range g.waiting {
+			if w.before(g.waiting[best], now) {
+				best = i
+			}
 		}
+		w := g.waiting[best]
+		if !g.fits(w.use) {
+			return // none that comes behind it overtakes it
+		}
+		g.waiting = append(g.waiting[:best], g.waiting[best+1:]...)
+		g.start(w.t, w.use)
+		close(w.ready)
 	}
-	w := g.waiting[best]
-	g.waiting = append(g.waiting[:best], g.waiting[best+1:]...)
-	g.free--
-	g.start(w.t)
-	close(w.ready)
 }
 
 func (w *ticket) before(o *ticket, now time.Time) bool {
 	switch {
-	case w.t == o.t && w.line != o.line:
-		return w.line < o.line
+	case w.t == o.t && w.use.line != o.use.line:
+		return w.use.line < o.use.line
 	case w.t.batch != o.t.batch:
 		return !w.t.batch
 	case w.late(now) != o.late(now):

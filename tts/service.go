@@ -128,7 +128,7 @@ func newService(cfg Config) *Service {
 	if cfg.Threads <= 0 {
 		cfg.Threads = 1
 	}
-	s := &Service{cfg: cfg, log: cfg.Logger, byName: map[string]*resident{}, gate: newGate(cfg.Threads), shelf: newShelf(cfg.CacheBytes)}
+	s := &Service{cfg: cfg, log: cfg.Logger, byName: map[string]*resident{}, gate: newGate(cfg.Threads, cfg.Crowded), shelf: newShelf(cfg.CacheBytes)}
 	if s.log == nil {
 		s.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}

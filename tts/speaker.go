@@ -78,8 +78,9 @@ func (p *speaker) begin(ctx context.Context, l line, last bool) *inference {
 	if stretched != 1 {
 		stretch = audio.NewStretcher(p.rate, stretched)
 	}
+	place := use{line: number, places: p.o.r.info.Cores}
 	gate := func(ctx context.Context, f func() error) error {
-		return p.s.gate.run(ctx, p.turn, number, func() error { return p.s.onCard(ctx, p.o.r, number, f) })
+		return p.s.gate.run(ctx, p.turn, place, func() error { return p.s.onCard(ctx, p.o.r, number, f) })
 	}
 	p.running.Add(1)
 	p.s.working(true)

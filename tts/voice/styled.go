@@ -62,7 +62,7 @@ func loadStyled(m *graph.Model, path string, o Options) (Voice, error) {
 	}
 	v := &styled{tokens: styledInput(m), info: Info{
 		Family: "kokoro", Language: "en-US", Licence: o.Licence, SampleRate: styledRate,
-		Espeak: "en-us", MaxUnits: maxStyledUnits, Device: o.device(), Blends: true, Timed: true,
+		Espeak: "en-us", MaxUnits: maxStyledUnits, Device: o.device(), Cores: max(o.Threads, 1), Blends: true, Timed: true,
 		Slowest: slowestStyled, Fastest: fastestStyled,
 	}}
 	rows := len(styles[0].data) / styleWidth

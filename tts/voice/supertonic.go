@@ -127,7 +127,7 @@ func loadSupertonic(path string, o Options) (_ Voice, err error) {
 	dir := filepath.Dir(path)
 	v := &supertonic{info: Info{
 		Family: "supertonic", Language: "en-US", Licence: o.Licence, Characters: true,
-		MaxUnits: maxSupertonicUnits, Device: o.device(), Slowest: slowestSupertonic, Fastest: fastestSupertonic,
+		MaxUnits: maxSupertonicUnits, Device: o.device(), Cores: max(o.Threads, 1), Slowest: slowestSupertonic, Fastest: fastestSupertonic,
 	}}
 	if v.info.Licence == "" {
 		v.info.Licence = cardLicence(path)

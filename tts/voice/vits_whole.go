@@ -40,7 +40,7 @@ func newWhole(m *graph.Model, l layout, enc encoder, info Info, o Options) (*who
 		}
 		m.Expose(ceil[0].Out[0], durationsOut)
 	}
-	w.info.Timed = w.timed
+	w.info.Timed, w.info.Cores = w.timed, max(o.Threads, 1)
 	w.info.Slowest, w.info.Fastest = 1, 1 // the graph rounds each duration up: at speed 2 two thirds of the length are left
 	var err error
 	if w.seeded, err = m.SeedNoise(noiseInput); err != nil {

@@ -25,6 +25,8 @@ type Info struct {
 	Blends bool
 	// Timed says that Speak returns marks.
 	Timed bool
+	// Cores is how many one use of the runtime keeps busy; 0 = 1.
+	Cores int
 	// Lines is how many utterances of one speech are worth making at once; 0 = 1.
 	Lines int
 	// Slowest and Fastest are the speeds between which the family speaks well and
