@@ -17,6 +17,7 @@ var Metrics = []Metric{
 	{"gap", "ms", "between two arrivals of text in a stream", false},
 	{"total", "ms", "request sent → last byte", false},
 	{"rate", "tok/s", "completion tokens ÷ total, one request", true},
+	{"rate_share", "×", "rate of a stream beside speech ÷ alone", true},
 	{"throughput", "tok/s", "completion tokens of all clients ÷ wall time", true},
 	{"model", "ms", "time in the model, by the server's own timings", false},
 	{"beside", "ms", "total − model: everything that is not the model", false},

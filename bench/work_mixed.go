@@ -11,6 +11,9 @@ import (
 var mixedWorkloads = []Workload{{
 	Kind: "mixed", Name: "mixed", Help: "streaming chats (--clients) and speech (half as many) at once for --delay; each asks the same thing always, so an answer of somebody else's shows",
 	Default: Options{Rounds: 1, Warmup: -1, Clients: 8, Tokens: 48, Delay: time.Minute, Format: "mp3"}, Run: runMixed,
+}, {
+	Kind: "mixed", Name: "speech", Help: "answers streamed one after the other, alone and while --clients have long texts spoken: what a stream keeps of its speed, and its gaps",
+	Default: Options{Rounds: 3, Warmup: 1, Clients: 1, Requests: 2, Tokens: 96, Format: "wav"}, Run: runChatBesideSpeech,
 }}
 
 // runMixed is a soak: nothing may fail, nothing may mix, memory stays.

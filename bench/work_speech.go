@@ -29,6 +29,10 @@ var speechWorkloads = []Workload{
 		Kind: "tts", Name: "beside", Help: "a short text beside three long ones",
 		Default: Options{Rounds: 3, Warmup: 1, Clients: 3, Format: "wav"}, Run: runSpeechBeside,
 	},
+	{
+		Kind: "tts", Name: "soak", Help: "--clients speak for --delay: nothing may fail, equal requests give equal bytes, memory stays",
+		Default: Options{Rounds: 1, Warmup: -1, Clients: 8, Delay: time.Minute, Format: "wav"}, Run: runSpeechSoak,
+	},
 }
 
 // lengths are the three classes of text.

@@ -42,6 +42,7 @@ type benchWS struct {
 }
 
 type benchMixed struct {
+	Workload string `arg:"" optional:"" default:"mixed" help:"What to do; \"repartee bench list\" says what there is."`
 	benchFlags
 }
 
@@ -60,9 +61,9 @@ func (c *benchWS) Run(ctx context.Context, con *console) error {
 	return c.run(ctx, con, "ws", c.Workload)
 }
 
-// Run runs the mixed workload.
+// Run runs a workload of chats and speech at once.
 func (c *benchMixed) Run(ctx context.Context, con *console) error {
-	return c.run(ctx, con, "mixed", "mixed")
+	return c.run(ctx, con, "mixed", c.Workload)
 }
 
 // benchFlags are what all workloads take. A size that is left out has the
@@ -101,7 +102,7 @@ type benchFlags struct {
 	Turns       int           `env:"-" group:"Work" help:"Turns of a conversation." placeholder:"N"`
 	Sessions    int           `env:"-" group:"Work" help:"Conversations." placeholder:"N"`
 	Fresh       int           `env:"-" group:"Work" help:"Words of each later user message, one token each." placeholder:"N"`
-	Delay       time.Duration `env:"-" group:"Work" help:"cancel: before the client leaves; mixed: how long it goes on." placeholder:"D"`
+	Delay       time.Duration `env:"-" group:"Work" help:"cancel: before the client leaves; mixed, soak: how long it goes on." placeholder:"D"`
 	Temperature float64       `env:"-" group:"Work" help:"0 is greedy; above it answers are sampled with seeds." default:"0" placeholder:"T"`
 	Format      string        `env:"-" group:"Work" help:"Format of speech." placeholder:"F"`
 	Reference   string        `env:"-" group:"Work" help:"determinism: an earlier --json report whose texts are compared." placeholder:"FILE" type:"path"`
