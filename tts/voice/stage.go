@@ -18,7 +18,7 @@ type stage struct {
 	rate    int // steps of the result for one of the input
 	radius  int
 	ones    string // an input that is one for every step; "" = none
-	form    string // blocked, wide or plain: what the graph was brought to
+	form    string // blocked, wide, simple or plain: what the graph was brought to
 }
 
 func (s *stage) close() {
@@ -60,6 +60,12 @@ func newStage(m *graph.Model, in, out int, radius int, o Options) (*stage, error
 		}},
 		{"wide", func(m *graph.Model) error { return m.Widen(first) }},
 	}
+	if s.ones != "" {
+		forms = append(forms, struct {
+			name   string
+			change func(*graph.Model) error
+		}{"simple", func(m *graph.Model) error { m.DropOnes(s.ones); return nil }})
+	}
 	for _, f := range forms {
 		c, err := m.Cut(m.Inputs, m.Outputs)
 		if err != nil {
@@ -74,6 +80,9 @@ func newStage(m *graph.Model, in, out int, radius int, o Options) (*stage, error
 		}
 		fast := *s
 		fast.p, fast.form = p, f.name
+		if len(c.Inputs) < len(m.Inputs) {
+			fast.ones = ""
+		}
 		if err := fast.check(want); err != nil {
 			p.close()
 			continue

@@ -103,3 +103,51 @@ func TestStageWindows(t *testing.T) {
 		t.Errorf("windows differ from the whole by %g (%d samples, want %d)", d, len(got), len(want))
 	}
 }
+
+// A text encoder gives the same numbers when it is simplified, for any length,
+// and has lost what it is to lose.
+func TestSimplifiedTextAgrees(t *testing.T) {
+	if err := onnx.Open(voicetest.Runtime(t)); err != nil {
+		t.Fatal(err)
+	}
+	const width, window = 12, 4
+	plain, simple := voicetest.Attention(width, window), voicetest.Attention(width, window)
+	simple.Simplify("lengths")
+	count := func(m *graph.Model) map[string]int {
+		ops := map[string]int{}
+		for _, n := range m.Nodes {
+			ops[n.Op]++
+		}
+		return ops
+	}
+	for op, want := range map[string]int{"Less": 0, "Where": 0, "Pow": 0, "LayerNormalization": 1, "Pad": 3} {
+		if got := count(simple)[op]; got != want {
+			t.Errorf("%d operations %s are left of %d, want %d", got, op, count(plain)[op], want)
+		}
+	}
+	load := func(m *graph.Model) *part {
+		p, err := newPart(m, onnx.Options{Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.close)
+		return p
+	}
+	a, b := load(plain), load(simple)
+	for _, n := range []int{5, 6, 8, 9, 10, 33, 200} {
+		ids := make([]int64, n)
+		for i := range ids {
+			ids[i] = int64(i*i) % voicetest.Symbols
+		}
+		run := func(p *part) []float32 {
+			out, err := p.run(context.Background(), map[string]onnx.Tensor{"ids": onnx.Ints(ids, 1, int64(n)), "lengths": onnx.Ints([]int64{int64(n)}, 1)})
+			if err != nil {
+				t.Fatalf("%d ids: %v", n, err)
+			}
+			return out[0].F32
+		}
+		if d := worst(run(a), run(b)); !(d < 1e-4) {
+			t.Errorf("%d ids: the simplified encoder differs by %g", n, d)
+		}
+	}
+}

@@ -106,7 +106,7 @@ func newVITS(m *graph.Model, l layout, enc encoder, info Info, o Options) (_ *vi
 	// Loading is mostly single-threaded, so the parts load side by side.
 	var wg sync.WaitGroup
 	errs := make([]error, 4)
-	wg.Go(func() { v.text, errs[0] = newPart(v.cut.text, o.session(1)) })
+	wg.Go(func() { v.text, errs[0] = v.loadText(o) })
 	c, mid := int(v.cut.channels), int(v.cut.midChannels)
 	wg.Go(func() { v.flow, errs[1] = newStage(v.cut.flow, c, c, v.cut.flowRadius, o) })
 	if v.cut.head != nil {
@@ -126,6 +126,60 @@ func newVITS(m *graph.Model, l layout, enc encoder, info Info, o Options) (_ *vi
 		err = v.checkWhole(m, o)
 	}
 	return v, err
+}
+
+// loadText loads the text part, simplified when that gives the same numbers.
+func (v *vits) loadText(o Options) (*part, error) {
+	plain, err := newPart(v.cut.text, o.session(1))
+	if err != nil || o.CUDA {
+		return plain, err
+	}
+	m, err := v.cut.text.Cut(v.cut.text.Inputs, v.cut.text.Outputs)
+	if err != nil {
+		return plain, nil //nolint:nilerr // the plain part will do
+	}
+	m.Simplify(v.layout.lengthsInput())
+	simple, err := newPart(m, o.session(1))
+	if err == nil {
+		err = v.sameText(plain, simple)
+	}
+	if err != nil {
+		o.log().Info("the text part is run as it is", "why", err)
+		simple.close()
+		return plain, nil
+	}
+	plain.close()
+	return simple, nil
+}
+
+// sameText compares two forms of the text part on a short and a longer text.
+func (v *vits) sameText(a, b *part) error {
+	for _, n := range []int{5, 61} {
+		ids, _ := v.enc.encode(v.sample())
+		for len(ids) < n {
+			ids = append(ids, ids...)
+		}
+		in := v.layout.feed(ids[:n], v.enc.scales(), 0)
+		if v.cut.noiseIn != "" {
+			e := make([]float32, int(v.cut.noiseRows)*n)
+			v.noise.fill(e, 1)
+			in[v.cut.noiseIn] = onnx.Floats(e, 1, v.cut.noiseRows, int64(n))
+		}
+		x, err := a.run(context.Background(), in)
+		if err != nil {
+			return err
+		}
+		y, err := b.run(context.Background(), in)
+		if err != nil {
+			return err
+		}
+		for i := range x {
+			if d := worst(x[i].F32, y[i].F32); !(d < 1e-4) {
+				return fmt.Errorf("voice: the simplified text part differs by %g in its result %d of %d ids", d, i, n)
+			}
+		}
+	}
+	return nil
 }
 
 // checkWhole compares what the parts make of a text with what the graph as a

@@ -47,6 +47,10 @@ func (l layout) phonemeInputs() []string {
 	return [][]string{{"input", "input_lengths"}, {"x", "x_length"}, {"input_ids", "attention_mask"}}[l]
 }
 
+// lengthsInput is the input that says how many ids count; "" = there is a mask in
+// its place.
+func (l layout) lengthsInput() string { return [][]string{{"input_lengths"}, {"x_length"}, {""}}[l][0] }
+
 // vitsScales are the three numbers that a VITS voice is read with.
 type vitsScales struct{ noise, length, noiseW float64 }
 
