@@ -233,7 +233,7 @@ func TestShortPassesLong(t *testing.T) {
 		})
 	}
 	for i := range 3 {
-		start("long", strings.Repeat(fmt.Sprintf("word%c ", 'a'+i), 40)+".")
+		start("long", strings.Repeat(fmt.Sprintf("word%c ", 'a'+i), 600)+".")
 	}
 	v.hold <- struct{}{}
 	start("short", "hi")

@@ -7,7 +7,7 @@ import "context"
 // they gain, so they have long ones, the first of a stream excepted.
 const (
 	tailWindow  = 32
-	firstWindow = 26 // of a stream: sound starts early
+	firstWindow = 20 // of a stream: sound starts early
 	longWindow  = 256
 	minWindow   = 48 // of parts that are divided among threads
 )
