@@ -56,6 +56,9 @@ func newStage(m *graph.Model, in, out int, radius int, o Options) (*stage, error
 			if err != nil {
 				return err
 			}
+			if s.ones != "" {
+				m.DropOnes(s.ones)
+			}
 			return m.Block(first, int64(in), width)
 		}},
 		{"wide", func(m *graph.Model) error { return m.Widen(first) }},

@@ -42,8 +42,8 @@ func (m *Model) useDomain(name string) {
 // one dimension become ones of two (of height one) over blocks, sums are taken
 // by the convolution before them, and the plain layout comes back only where
 // something wants it. Tensors from outside the chain, such as masks, must be
-// spread over its channels or its steps. Anything but convolutions and operations
-// element by element is an error and leaves m in an unusable state, so call it on
+// spread over its channels or its steps. Anything but convolutions, operations
+// element by element and the taking apart of channels is an error and leaves m in an unusable state, so call it on
 // a part of its own. The outputs keep their data; their rank grows by one.
 func (m *Model) Block(input string, channels, width int64) error {
 	b := &blocker{
@@ -130,6 +130,8 @@ func (b *blocker) node(n *Node) error {
 		return b.conv(n)
 	case "LeakyRelu", "Relu", "Tanh", "Sigmoid", "Exp", "Neg", "Add", "Sub", "Mul", "Div":
 		return b.element(n)
+	case "Split", "Slice", "Concat", "Identity":
+		return b.parts(n)
 	case "Unsqueeze":
 		if !b.m.isOutput(n.Out[0]) {
 			return fmt.Errorf("unsqueezed inside the chain")

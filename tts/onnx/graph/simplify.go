@@ -71,6 +71,7 @@ func (m *Model) dropMasks(lengths, given string) {
 	m.own()
 	x := m.Index()
 	ones, never := map[string]bool{given: given != ""}, map[string]bool{}
+	zeros := map[string]bool{}
 	from := map[string]bool{lengths: lengths != ""} // what is made of the lengths alone
 	type pair struct{ from, to string }
 	var aliases []pair
@@ -78,13 +79,20 @@ func (m *Model) dropMasks(lengths, given string) {
 		out := n.out(0)
 		switch n.Op {
 		case "Unsqueeze", "Cast", "Identity":
-			ones[out], never[out], from[out] = ones[n.in(0)], never[n.in(0)], from[n.in(0)]
+			ones[out], never[out], from[out], zeros[out] = ones[n.in(0)], never[n.in(0)], from[n.in(0)], zeros[n.in(0)]
+		case "ConstantOfShape":
+			zeros[out] = n.fill() == 0
+		case "Neg":
+			zeros[out] = zeros[n.in(0)]
+		case "Exp":
+			ones[out] = zeros[n.in(0)]
 		case "Less":
 			if mk := x.Maker(n.in(0)); from[n.in(1)] && behindRange(x, mk) {
 				ones[out] = true
 			}
 		case "Mul":
 			a, b := n.in(0), n.in(1)
+			zeros[out] = zeros[a] || zeros[b]
 			switch {
 			case ones[a] && ones[b]:
 				ones[out] = true
