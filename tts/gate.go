@@ -45,6 +45,13 @@ type ticket struct {
 // one from ever being read.
 const patience = time.Second
 
+// restShare is the part of a use for which its place stays empty in company,
+// maxRest the most of it.
+const (
+	restShare = 4
+	maxRest   = 5 * time.Millisecond
+)
+
 // use says what a place is wanted for.
 type use struct {
 	line   int // of the speech: earlier ones go first
@@ -98,11 +105,24 @@ func (g *gate) run(ctx context.Context, t *turn, u use, f func() error) error {
 	t0 := time.Now()
 	defer func() {
 		d := time.Since(t0)
+		g.rest(ctx, d)
 		g.mu.Lock()
 		g.stop(t, u, d)
 		g.mu.Unlock()
 	}()
 	return f()
+}
+
+// rest keeps the place free for a little while beside other work, whose core is
+// also wanted by encoders, connections and the collector.
+func (g *gate) rest(ctx context.Context, d time.Duration) {
+	if g.crowded == nil || !g.crowded() {
+		return
+	}
+	select {
+	case <-time.After(min(d/restShare, maxRest)):
+	case <-ctx.Done():
+	}
 }
 
 // start and stop keep a speech's books: used is the sum over its places, busy
