@@ -2,6 +2,7 @@ package tts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -173,6 +174,9 @@ func (r *resident) units(ctx context.Context, ph phonemizer, rd *reading, s stri
 	if !r.info.Characters && len(ask) > 0 {
 		var err error
 		if ask, err = ph.Phonemes(ctx, rd.espeak, short(ask)...); err != nil {
+			if errors.Is(err, espeak.ErrUnreadable) {
+				err = &FieldError{"text", "the phonemizer cannot read it; leave out what is no language"}
+			}
 			return "", err
 		}
 	}

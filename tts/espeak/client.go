@@ -7,10 +7,18 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ErrClosed is returned by a closed Client.
 var ErrClosed = errors.New("espeak: client is closed")
+
+// ErrUnreadable means that a text ends the helper time and again.
+var ErrUnreadable = errors.New("espeak: the text cannot be read")
+
+// errDied means that a helper died twice over the same request.
+var errDied = errors.New("espeak: helper died twice")
 
 // Config of a Client.
 type Config struct {
@@ -100,6 +108,9 @@ func (c *Client) Phonemes(ctx context.Context, language string, segments ...stri
 		return out, ctx.Err()
 	}
 	got, err := c.ask(ctx, language, ask)
+	if errors.Is(err, errDied) {
+		got, err = c.salvage(ctx, language, ask)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +118,43 @@ func (c *Client) Phonemes(ctx context.Context, language string, segments ...stri
 		ipa = strings.TrimSpace(dropSwitches(ipa))
 		out[where[k]] = ipa
 		c.remember(language, ask[k], ipa)
+	}
+	return out, nil
+}
+
+// maxDeaths bounds the helpers that one request may cost.
+const maxDeaths = 16
+
+// salvage reads segments among which one kills the helper: each by itself, and
+// that one in ever smaller parts, until only the word that does it is left out.
+func (c *Client) salvage(ctx context.Context, language string, segments []string) ([]string, error) {
+	deaths := 0
+	var read func(s string) (string, error)
+	read = func(s string) (string, error) {
+		got, err := c.ask(ctx, language, []string{s})
+		if !errors.Is(err, errDied) {
+			return strings.Join(got, ""), err
+		}
+		if deaths += 2; deaths >= maxDeaths {
+			return "", fmt.Errorf("%w: %w", ErrUnreadable, err)
+		}
+		words := strings.Fields(s)
+		if len(words) < 2 {
+			return "", nil
+		}
+		first, err := read(strings.Join(words[:len(words)/2], " "))
+		if err != nil {
+			return "", err
+		}
+		second, err := read(strings.Join(words[len(words)/2:], " "))
+		return first + " " + second, err
+	}
+	out := make([]string, len(segments))
+	for i, s := range segments {
+		var err error
+		if out[i], err = read(s); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
@@ -148,15 +196,19 @@ func (c *Client) ask(ctx context.Context, language string, segments []string) ([
 		}
 		p = nil
 		if try > 0 { // once may be bad luck, twice is the text
-			return nil, fmt.Errorf("espeak: helper died twice: %w", err)
+			return nil, fmt.Errorf("%w: %w", errDied, err)
 		}
 	}
 }
 
+// maxWord is where longer words are cut, in bytes: espeak-ng's buffer for one
+// overflows at 160.
+const maxWord = 120
+
 // clean drops what espeak-ng must not see: control characters, which end its
-// input, and the markers of its own phoneme notation.
+// input, the markers of its own phoneme notation, and words without end.
 func clean(s string) string {
-	return strings.Map(func(r rune) rune {
+	return cutWords(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':
 			return ' '
@@ -164,7 +216,25 @@ func clean(s string) string {
 			return -1
 		}
 		return r
-	}, strings.ReplaceAll(strings.ToValidUTF8(s, ""), "[[", " "))
+	}, strings.ReplaceAll(strings.ToValidUTF8(s, ""), "[[", " ")))
+}
+
+// cutWords puts spaces into words of more than maxWord bytes.
+func cutWords(s string) string {
+	from, at := 0, 0 // of the word; of what was copied
+	var b strings.Builder
+	for i, r := range s {
+		if unicode.IsSpace(r) {
+			from = i + utf8.RuneLen(r)
+			continue
+		}
+		if i+utf8.RuneLen(r)-from > maxWord {
+			b.WriteString(s[at:i])
+			b.WriteByte(' ')
+			from, at = i, i
+		}
+	}
+	return b.String() + s[at:]
 }
 
 // dropSwitches removes "(en)" marks.

@@ -5,6 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -97,6 +101,77 @@ func TestHelperIsRestarted(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	}
+}
+
+// Words beyond espeak-ng's buffer, which end the process, are read in parts.
+func TestWordsWithoutEnd(t *testing.T) {
+	c := realClient(t, Config{CacheSize: -1})
+	for _, unit := range []string{"antidis", "a", "é", "1", "ш", "a-", "ab'"} {
+		for _, n := range []int{maxWord, maxWord + 1, 160, 189, 400, 4000} {
+			s := strings.Repeat(unit, n/len(unit)+1)
+			if got, err := c.Phonemes(context.Background(), "en-us", s+" "+s); err != nil || got[0] == "" {
+				t.Errorf("%d times %q: %d bytes, %v", n, unit, len(got), err)
+			}
+		}
+	}
+	f := func(in, want string) {
+		t.Helper()
+		if got := cutWords(in); got != want {
+			t.Errorf("cutWords(%q) = %q, want %q", in, got, want)
+		}
+	}
+	x := strings.Repeat("x", maxWord)
+	f("", "")
+	f("a b", "a b")
+	f(x+" "+x, x+" "+x)
+	f(x+"yz "+x+x, x+" yz "+x+" "+x)
+	f(x[1:]+"é", x[1:]+" é")
+}
+
+// deadly is a helper that dies of the word "die" and spells all others.
+const deadly = `import sys, struct, os
+out, inp = sys.stdout.buffer, sys.stdin.buffer
+def answer(b):
+    out.write(struct.pack("<I", len(b) + 1) + b"\0" + b); out.flush()
+answer(b"")
+while True:
+    head = inp.read(4)
+    if len(head) < 4: break
+    body = inp.read(struct.unpack("<I", head)[0])
+    rest, segments = body[1 + body[0]:], []
+    while rest:
+        n = struct.unpack("<H", rest[:2])[0]
+        segments.append(rest[2:2 + n]); rest = rest[2 + n:]
+    if any(b"die" in s.split() for s in segments): os.abort()
+    answer(b"".join(struct.pack("<H", len(s)) + s for s in segments))
+`
+
+// A word that kills the helper is left out, and nothing else; a text of such
+// words is refused.
+func TestDeadlyWords(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3")
+	}
+	program := filepath.Join(t.TempDir(), "helper")
+	if err := os.WriteFile(program, []byte("#!"+python+"\n"+deadly), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(Config{Program: program, Processes: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	got, err := c.Phonemes(context.Background(), "en-us", "all is well", "one two die three", "and good", "die")
+	if want := []string{"all is well", "one two  three", "and good", ""}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("Phonemes = %q, %v, want %q", got, err, want)
+	}
+	if _, err := c.Phonemes(context.Background(), "en-us", strings.Repeat("die ", 40)); !errors.Is(err, ErrUnreadable) {
+		t.Errorf("Phonemes of deadly words = %v, want ErrUnreadable", err)
+	}
+	if got, err := c.Phonemes(context.Background(), "en-us", "still here"); err != nil || got[0] != "still here" {
+		t.Errorf("after that: %q, %v", got, err)
 	}
 }
 

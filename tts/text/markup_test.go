@@ -128,3 +128,48 @@ func FuzzSSML(f *testing.F) {
 		}
 	})
 }
+
+func FuzzInline(f *testing.F) {
+	f.Add("say [tomato](/təˈmɑːtoʊ/) [pause:1.5s] now [pause: 200 ms]")
+	f.Add("[pause:1e9s][pause:][[](/ə/)]")
+	f.Fuzz(func(t *testing.T, s string) {
+		var table Phonemes
+		for _, b := range Inline(Unreserve(s), &table) {
+			if b.Pause < 0 || b.Pause > MaxPause {
+				t.Errorf("Inline(%q) has a pause of %v", s, b.Pause)
+			}
+			for _, r := range table.Runs(b.Text) {
+				if r.Text != "" && r.IPA != "" || strings.ContainsFunc(r.Text, isReserved) {
+					t.Errorf("Inline(%q) has the run %+v", s, r)
+				}
+			}
+		}
+	})
+}
+
+func FuzzLexicon(f *testing.F) {
+	f.Add("sql", "sequel", "nginx", "/ˈɛndʒɪnˈɛks/", "I use SQL and nginx.")
+	f.Add("(", ")", "K", "k", "K (K) \u212a")
+	f.Add("İ", "x", "ß", "y", "İ i SS ß")
+	f.Fuzz(func(t *testing.T, a, x, b, y, s string) {
+		l, err := NewLexicon(map[string]string{a: x, b: y})
+		if err != nil {
+			return
+		}
+		var table Phonemes
+		if got := l.Apply(s, &table); len(got) > (len(s)+1)*(maxEntry+8) {
+			t.Errorf("Apply(%q) gave %d bytes", s, len(got))
+		}
+	})
+}
+
+func FuzzSegments(f *testing.F) {
+	f.Add("one, two; three... four?! U.S.A (five)")
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, g := range Segments(s) {
+			if strings.TrimSpace(g.Text) == "" || g.Mark != 0 && strength(g.Mark) < 0 {
+				t.Errorf("Segments(%q) has %+v", s, g)
+			}
+		}
+	})
+}

@@ -194,3 +194,41 @@ func TestKokoroUnits(t *testing.T) {
 		t.Errorf("Kokoro has %d symbols, want 114", len(ids))
 	}
 }
+
+func FuzzSpeakerMix(f *testing.F) {
+	f.Add("af_bella(2)+af_sky(1)")
+	f.Add("0+1(1e3)+(")
+	i := Info{Speakers: []string{"af_bella", "af_sky", "a(b"}, Blends: true}
+	f.Fuzz(func(t *testing.T, name string) {
+		s, err := i.Speaker(name)
+		if err != nil {
+			return
+		}
+		sum := float32(0)
+		for _, m := range s.Mix {
+			if sum += m.Weight; m.ID < 0 || m.ID >= len(i.Speakers) || !(m.Weight > 0) {
+				t.Errorf("Speaker(%q) = %+v", name, s)
+			}
+		}
+		if len(s.Mix) > 0 && math.Abs(float64(sum)-1) > 1e-3 || s.ID < 0 || s.ID >= len(i.Speakers) {
+			t.Errorf("Speaker(%q) = %+v", name, s)
+		}
+	})
+}
+
+func FuzzRawStyles(f *testing.F) {
+	f.Add(pack(2, 1), "a,b")
+	f.Add(pack(1, 1), "")
+	f.Add([]byte("PK\x03\x04"), "a")
+	f.Fuzz(func(t *testing.T, b []byte, names string) {
+		out, err := readRaw(b, "one", map[string]string{"speaker_names": names})
+		if err != nil {
+			return
+		}
+		for _, s := range out {
+			if len(s.data) == 0 || len(s.data)%styleWidth != 0 || len(s.row(1000)) != styleWidth {
+				t.Errorf("%d bytes for %q hold a pack of %d numbers", len(b), names, len(s.data))
+			}
+		}
+	})
+}
