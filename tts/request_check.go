@@ -45,6 +45,7 @@ func (s *Service) check(q Request) (*order, error) {
 	if o.format, err = audio.Lookup(o.Format); err != nil {
 		return nil, &FieldError{"format", err.Error()}
 	}
+	o.Format = o.format.Name
 	if o.rate, err = o.format.Rate(q.SampleRate, o.r.info.SampleRate); err != nil {
 		return nil, &FieldError{"sample_rate", err.Error()}
 	}

@@ -51,8 +51,11 @@ var formats = []Format{
 	{"ulaw", "audio/basic", []int{8000}, newULaw},
 }
 
-// Lookup finds a format by name.
+// Lookup finds a format by name; mulaw and g711 are ulaw.
 func Lookup(name string) (Format, error) {
+	if name == "mulaw" || name == "g711" {
+		name = "ulaw"
+	}
 	var names []string
 	for _, f := range formats {
 		if f.Name == name {
