@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"repartee/gpu"
 	"repartee/supply"
 )
 
@@ -44,10 +45,13 @@ func TestScripts(t *testing.T) {
 			if cond == "e2e" { // the real model, voice and libraries are here
 				return os.Getenv("REPARTEE_E2E") != "", nil
 			}
+			if cond == "driver" { // there is a GPU
+				return gpu.Driver().Loaded, nil
+			}
 			return false, errors.New("unknown condition " + cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "oneline": oneline, "isjson": isJSON, "start": start, "signal": sendSignal, "get": get,
+			"exits": exits, "oneline": oneline, "isjson": isJSON, "start": start, "signal": sendSignal, "get": get, "stub": stub,
 		},
 	})
 }
@@ -74,6 +78,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%q: exit code %d, want %d", args[1:], got, want)
 	}
+}
+
+// stub SONAME: an empty library of that name in cuda/lib64.
+func stub(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(ts.Exec("cc", "-shared", "-fPIC", "-x", "c", "/dev/null", "-o", ts.MkAbs("cuda/lib64/"+args[0]), "-Wl,-soname,"+args[0]))
 }
 
 // oneline FILE: the file holds exactly one line.

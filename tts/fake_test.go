@@ -23,6 +23,7 @@ type fakeVoice struct {
 	timed    bool          // marks are returned
 	device   string        // empty = cpu
 	fixed    bool          // it knows one speed only
+	soft     float32       // the second speaker is so much softer; 0 = no
 }
 
 const fakeRate = 16000
@@ -77,6 +78,11 @@ func (f *fakeVoice) Speak(ctx context.Context, u voice.Utterance, gate voice.Gat
 		})
 		if err != nil {
 			return nil, err
+		}
+		if f.soft > 0 && u.Speaker.ID == 1 {
+			for i := range s {
+				s[i] *= f.soft
+			}
 		}
 		if f.timed {
 			clock := func(n int) time.Duration { return time.Duration(n) * time.Second / fakeRate }

@@ -46,9 +46,7 @@ func (s *Service) Key(r Request) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("tts: %w", err)
 	}
-	other := *o.r
-	other.files, o.r = files, &other
-	return fmt.Sprintf("%x", o.diskKey(o.key())), nil
+	return fmt.Sprintf("%x", diskKey(o.r.print(files), o.key())), nil
 }
 
 // identify writes what tells a file from its other versions.
@@ -61,12 +59,12 @@ func identify(h hash.Hash, path string) {
 	fmt.Fprintf(h, "%q %d %d", filepath.Base(path), st.Size(), st.ModTime().UnixNano())
 }
 
-// print is the voice's part of a key on disk.
-func (r *resident) print() []byte {
-	return fmt.Appendf(nil, "%x %s %s %d %v", r.files, r.info.Family, r.info.Device, r.info.SampleRate, r.gain)
+// print is the voice's part of a key on disk; files is its fingerprint.
+func (r *resident) print(files [32]byte) []byte {
+	return fmt.Appendf(nil, "%x %s %s %d %v", files, r.info.Family, r.info.Device, r.info.SampleRate, r.gain)
 }
 
 // diskKey names a request's speech on disk.
-func (o *order) diskKey(key string) [32]byte {
-	return sha256.Sum256(append(o.r.print(), key...))
-}
+func (o *order) diskKey(key string) [32]byte { return diskKey(o.r.print(o.r.files), key) }
+
+func diskKey(print []byte, key string) [32]byte { return sha256.Sum256(append(print, key...)) }

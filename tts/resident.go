@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -26,10 +27,13 @@ type resident struct {
 	voice voice.Voice
 	info  voice.Info
 	text  *text.Normaliser
-	gain  float32
+	gain  float32  // of the first speaker
 	why   string   // it is computed where it is
 	path  string   // of its graph
 	files [32]byte // its fingerprint; 0 = not computed
+
+	mu    sync.Mutex
+	gains map[string]float32 // of other speakers and of mixes, once they spoke
 }
 
 // warmUp holds sounds of several lengths: they are spoken once at load, so that
@@ -49,11 +53,8 @@ func newResident(ctx context.Context, name string, v voice.Voice) (*resident, er
 	r := &resident{name: name, voice: v, info: v.Info(), gain: 1}
 	r.text = text.NewNormaliser(r.info.Language)
 	var all []float32
-	for _, units := range warmUp {
-		if r.info.Characters {
-			units = "hello world, how are you today."
-		}
-		u := voice.Utterance{Units: units, Speed: 1}
+	for i := range warmUp {
+		u := voice.Utterance{Units: r.phrase(i), Speed: 1}
 		_, err := v.Speak(ctx, u, func(_ context.Context, f func() error) error { return f() }, func(s []float32) error {
 			all = append(all, s...)
 			return nil
@@ -62,10 +63,59 @@ func newResident(ctx context.Context, name string, v voice.Voice) (*resident, er
 			return nil, fmt.Errorf("tts: warming voice %q: %w", name, err)
 		}
 	}
-	if rms, _ := audio.Loudness(all, r.info.SampleRate); rms > 0 {
-		r.gain = float32(min(max(wantedRMS/rms, minGain), maxGain))
-	}
+	r.gain = r.gainFor(all)
 	return r, nil
+}
+
+// gainFor brings samples to the loudness that every voice has.
+func (r *resident) gainFor(s []float32) float32 {
+	if rms, _ := audio.Loudness(s, r.info.SampleRate); rms > 0 {
+		return float32(min(max(wantedRMS/rms, minGain), maxGain))
+	}
+	return 1
+}
+
+// maxGains bounds the speakers and mixes whose loudness is remembered.
+const maxGains = 4096
+
+// loudness gives a speaker's gain: speakers of one voice differ as much as voices
+// do. Before somebody other than the first one speaks for the first time, a short
+// phrase of theirs is measured.
+func (r *resident) loudness(ctx context.Context, who voice.Speaker, gate voice.Gate) (float32, error) {
+	if who.ID == 0 && len(who.Mix) == 0 {
+		return r.gain, nil
+	}
+	key := fmt.Sprint(who)
+	r.mu.Lock()
+	gain, known := r.gains[key]
+	r.mu.Unlock()
+	if known {
+		return gain, nil
+	}
+	u := voice.Utterance{Units: r.phrase(0), Speed: 1, Speaker: who}
+	var all []float32
+	if _, err := r.voice.Speak(ctx, u, gate, func(s []float32) error {
+		all = append(all, s...)
+		return nil
+	}); err != nil {
+		return 1, err
+	}
+	gain = r.gainFor(all)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.gains == nil || len(r.gains) >= maxGains {
+		r.gains = map[string]float32{}
+	}
+	r.gains[key] = gain
+	return gain, nil
+}
+
+// phrase is the i-th of the warmUp for this voice.
+func (r *resident) phrase(i int) string {
+	if r.info.Characters {
+		return "hello world, how are you today."
+	}
+	return warmUp[i]
 }
 
 // describe gives the voice as the API shows it.

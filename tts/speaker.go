@@ -19,9 +19,9 @@ type speaker struct {
 	o    *order
 	turn *turn
 	trim *audio.Trimmer
-	gain float32
-	rate int // of the voice
-	most int // lines that are worth inferring at once
+	gain float32 // 0 = not known yet
+	rate int     // of the voice
+	most int     // lines that are worth inferring at once
 
 	begun   int           // lines
 	running atomic.Int32  // inferences
@@ -33,7 +33,7 @@ type speaker struct {
 }
 
 func newSpeaker(s *Service, o *order, t *turn) *speaker {
-	p := &speaker{s: s, o: o, turn: t, gain: o.r.gain, rate: o.r.info.SampleRate, most: max(o.r.info.Lines, 1), ended: make(chan struct{}, 1)}
+	p := &speaker{s: s, o: o, turn: t, rate: o.r.info.SampleRate, most: max(o.r.info.Lines, 1), ended: make(chan struct{}, 1)}
 	scale := 1 / max(o.Speed, 0.5)
 	if o.Pause == PauseNone {
 		p.trim = audio.NewTrimmer(p.rate, 5, 10, 60)
@@ -78,10 +78,7 @@ func (p *speaker) begin(ctx context.Context, l line, last bool) *inference {
 	if stretched != 1 {
 		stretch = audio.NewStretcher(p.rate, stretched)
 	}
-	place := use{line: number, places: p.o.r.info.Cores}
-	gate := func(ctx context.Context, f func() error) error {
-		return p.s.gate.run(ctx, p.turn, place, func() error { return p.s.onCard(ctx, p.o.r, number, f) })
-	}
+	gate := p.gate(number)
 	p.running.Add(1)
 	p.s.working(true)
 	p.wg.Go(func() {
@@ -123,6 +120,25 @@ func (p *speaker) begin(ctx context.Context, l line, last bool) *inference {
 	return i
 }
 
+// gate lets the line of a number have the runtime.
+func (p *speaker) gate(number int) voice.Gate {
+	place := use{line: number, places: p.o.r.info.Cores}
+	return func(ctx context.Context, f func() error) error {
+		return p.s.gate.run(ctx, p.turn, place, func() error { return p.s.onCard(ctx, p.o.r, number, f) })
+	}
+}
+
+// learn finds out how loud the speaker is, before the first sample is passed on.
+func (p *speaker) learn(ctx context.Context) (err error) {
+	if p.gain != 0 {
+		return nil
+	}
+	p.s.working(true)
+	defer p.s.working(false)
+	p.gain, err = p.o.r.loudness(ctx, p.o.speaker, p.gate(0))
+	return err
+}
+
 // follow puts what there is of the line that is next in order, and waits for
 // some of it; true when that was all of it. put gets samples at the voice's own
 // rate. It also returns when another line's inference has ended.
@@ -140,6 +156,9 @@ func (p *speaker) follow(ctx context.Context, i *inference, put func(context.Con
 	select {
 	case s, ok := <-i.chunks:
 		if ok {
+			if err := p.learn(ctx); err != nil {
+				return false, err
+			}
 			for k, x := range s {
 				s[k] = audio.Soft(x * p.gain)
 			}

@@ -1,6 +1,7 @@
 package tts
 
 import (
+	"encoding/binary"
 	"math"
 	"testing"
 )
@@ -49,5 +50,29 @@ func TestSpeedOfAVoiceThatHasNone(t *testing.T) {
 	_, p := say(t, all, Request{Text: "several words are spoken here", Speed: 2, Format: FormatPCM})
 	if got, want := float64(samples)/fakeRate, p.Timings().Audio.Seconds(); math.Abs(got-want) > 0.05+0.3 {
 		t.Errorf("narrated in %.3f s, said in %.3f s", got, want)
+	}
+}
+
+// Speakers of one voice come out equally loud, and a speaker is measured once.
+func TestSpeakersAreEquallyLoud(t *testing.T) {
+	v := &fakeVoice{soft: 0.4}
+	s := fakeService(t, v, Config{})
+	loud := func(speaker string) float64 {
+		t.Helper()
+		b, _ := say(t, s, Request{Text: "several words are spoken here", Speaker: speaker, Format: FormatPCM})
+		sum := 0.0
+		for i := 0; i+1 < len(b); i += 2 {
+			x := float64(int16(binary.LittleEndian.Uint16(b[i:])))
+			sum += x * x
+		}
+		return math.Sqrt(sum / float64(len(b)/2))
+	}
+	ann, bob := loud("ann"), loud("bob")
+	if d := 20 * math.Log10(bob/ann); math.Abs(d) > 1 {
+		t.Errorf("bob, who is 8 dB softer, comes out %.1f dB from ann", d)
+	}
+	n := v.speeches.Load()
+	if again := loud("bob"); again != bob || v.speeches.Load() != n+1 {
+		t.Errorf("bob again at %v, before at %v, in %d inferences", again, bob, v.speeches.Load()-n)
 	}
 }
