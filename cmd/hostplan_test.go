@@ -54,7 +54,7 @@ func TestHostPlan(t *testing.T) {
 		}
 	}
 	f(modelFlags{Model: []named{{"small", model("a.gguf", 2048)}}}, 4096, "")
-	f(modelFlags{Model: []named{{"long", model("b.gguf", 1 << 20)}}}, mostCells, "")
+	f(modelFlags{Model: []named{{"long", model("b.gguf", 1<<20)}}}, mostCells, "")
 	f(modelFlags{Model: []named{{"given", model("c.gguf", 2048)}}, CtxSize: 512}, 512, "")
 	f(modelFlags{Model: []named{{"huge", model("d.gguf", 2048)}}, CtxSize: 1 << 40}, 0, "not enough memory: models and voices need")
 }
