@@ -55,7 +55,7 @@ func lines(ctx context.Context, s *Service, r Request) (n int, err error) {
 // take, or refused with the field's name; a text too long is refused at once.
 func TestNastyTextsAreRead(t *testing.T) {
 	s := fakeService(t, &fakeVoice{}, Config{MaxText: 12 << 20})
-	const size = 24 << 10
+	const size = 8 << 10
 	for name, unit := range nasty {
 		for _, ssml := range []bool{false, true} {
 			r := Request{Text: repeated(unit, size), SSML: ssml}
