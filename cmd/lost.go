@@ -31,7 +31,7 @@ func listen(address string) (net.Listener, error) {
 	if text == "" {
 		return net.Listen("tcp", address)
 	}
-	os.Unsetenv(heirloom)
+	_ = os.Unsetenv(heirloom) // fails for names that are none
 	fd, err := strconv.Atoi(text)
 	if err != nil || fd < 3 {
 		return nil, fmt.Errorf("%s=%q is no file descriptor", heirloom, text)

@@ -131,15 +131,14 @@ func unpack(f field) []int64 {
 	return out
 }
 
-// IntAttr makes an integer attribute, IntsAttr a list, FloatAttr a float,
-// TextAttr is an attribute of a text.
+// TextAttr makes an attribute that is a text.
 func TextAttr(name, v string) Attr {
 	b := attr(name, 3)
 	b = protowire.AppendTag(b, attrText, protowire.BytesType)
 	return Attr{name, protowire.AppendString(b, v)}
 }
 
-// TensorAttr a constant.
+// IntAttr makes an attribute that is an integer.
 func IntAttr(name string, v int64) Attr {
 	b := attr(name, 2)
 	b = protowire.AppendTag(b, attrInt, protowire.VarintType)
