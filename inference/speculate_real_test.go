@@ -3,19 +3,42 @@ package inference
 import (
 	"context"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"testing"
 
 	"repartee/inference/llama"
+	"repartee/speculation"
 )
+
+// requantized is a draft model that agrees with the default one nearly always.
+func requantized(t *testing.T) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "draft.gguf")
+	if err := llama.Quantize(realModel(t), out, "Q4_0", 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
 
 // TestGuessesChangeNoRealAnswer compares answers with guesses of random depth to
 // those without, alone and in company: greedy, sampled with a seed, with
-// penalties, log-probabilities, a schema and a stop string.
+// penalties, log-probabilities, a schema and a stop string; copies alone, and
+// beside a draft model.
 func TestGuessesChangeNoRealAnswer(t *testing.T) {
+	t.Run("copies", func(t *testing.T) { guessesChangeNothing(t, "", SpeculateNgram, 1) })
+	draft := requantized(t)
+	t.Run("both", func(t *testing.T) { guessesChangeNothing(t, draft, SpeculateAuto, 3) })
+	t.Run("draft", func(t *testing.T) { guessesChangeNothing(t, draft, SpeculateDraft, 3) })
+}
+
+func guessesChangeNothing(t *testing.T, draft string, mode Speculation, each int) {
 	path := realModel(t)
 	rng := rand.New(rand.NewPCG(5, 6))
-	e, err := Load(LoadConfig{Config: Config{Name: "guess", Cells: 8192, Parallel: 6, Deterministic: true, force: func(n int) int { return rng.IntN(n + 1) }}, Path: path, KVType: "auto", Threads: 2})
+	e, err := Load(LoadConfig{
+		Config: Config{Name: "guess", Cells: 8192, Parallel: 6, Deterministic: true, Speculate: mode, force: func(n int) int { return rng.IntN(n + 1) }},
+		Path:   path, DraftPath: draft, KVType: "auto", Threads: 2,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +90,7 @@ func TestGuessesChangeNoRealAnswer(t *testing.T) {
 	}
 	const n = 18
 	want := make([]answer, n)
-	for i := range want {
+	for i := each / 2; i < n; i += each {
 		want[i] = ask(i, true)
 	}
 	accepted := 0
@@ -76,18 +99,22 @@ func TestGuessesChangeNoRealAnswer(t *testing.T) {
 			t.Errorf("%s: answer %d = %q (%+v), without guesses it is %q (%+v)", how, i, got.text, got.res, want[i].text, want[i].res)
 		}
 	}
-	for i := range want {
+	for i := each / 2; i < n; i += each {
 		got := ask(i, false)
 		same("alone", i, got)
 		accepted += got.res.Timings.Accepted
 	}
 	var all sync.WaitGroup
-	for i := range want {
+	for i := each / 2; i < n; i += each {
 		all.Go(func() { same("in company", i, ask(i, false)) })
 	}
 	all.Wait()
-	if accepted < 200 {
+	if accepted < 200/each {
 		t.Errorf("%d guesses were right, want many", accepted)
 	}
-	t.Logf("%d right guesses", accepted)
+	st := e.Stats().Speculation
+	if right := st.Accepted[speculation.Draft]; draft != "" && right < 100 {
+		t.Errorf("%d tokens of the draft model were right, want many: %+v", right, st)
+	}
+	t.Logf("%d right guesses alone, %d of %d of the draft model in all", accepted, st.Accepted[speculation.Draft], st.Drafted[speculation.Draft])
 }
