@@ -3,6 +3,7 @@ package cmd
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,20 +38,24 @@ func (c *serveCmd) serveAdmin(resident *atomic.Pointer[inference.Set]) (func(), 
 			slog.Debug("writing the configuration", "error", err)
 		}
 	})
-	mux.HandleFunc("GET /debug/kv", func(w http.ResponseWriter, _ *http.Request) {
-		set := resident.Load()
-		if set == nil {
-			http.Error(w, "models are being loaded", http.StatusServiceUnavailable)
-			return
-		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		for _, e := range set.Engines() {
-			if err := e.DebugKV(w); err != nil {
-				slog.Debug("printing the KV cache", "model", e.Name(), "error", err)
+	engines := func(what string, print func(*inference.Engine, io.Writer) error) {
+		mux.HandleFunc("GET /debug/"+what, func(w http.ResponseWriter, _ *http.Request) {
+			set := resident.Load()
+			if set == nil {
+				http.Error(w, "models are being loaded", http.StatusServiceUnavailable)
 				return
 			}
-		}
-	})
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			for _, e := range set.Engines() {
+				if err := print(e, w); err != nil {
+					slog.Debug("printing "+what, "model", e.Name(), "error", err)
+					return
+				}
+			}
+		})
+	}
+	engines("kv", (*inference.Engine).DebugKV)
+	engines("speculation", (*inference.Engine).DebugSpeculation)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := srv.Serve(l); err != http.ErrServerClosed {

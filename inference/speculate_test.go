@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -222,5 +224,39 @@ func TestGuessesKeepTheDistribution(t *testing.T) {
 	st := b.Stats().Speculation
 	if right, all := st.Accepted[speculation.Draft], st.Drafted[speculation.Draft]; right < n/10 || all-right < n/10 {
 		t.Errorf("%d of %d guesses accepted, want many of both kinds", right, all)
+	}
+}
+
+// What is printed of the controller agrees with its counters.
+func TestDebugSpeculation(t *testing.T) {
+	draft := &fakeModel{vocab: 20, wrong: 3}
+	b := newBench(4096, Config{Parallel: 1, force: func(n int) int { return n }, Draft: &DraftModel{Model: draft, Context: newFakeContext(draft, 4096)}})
+	if _, _, err := b.ask(context.Background(), &Request{Prompt: tokens("a prompt"), MaxTokens: 60, Speculate: SpeculateDraft}); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := b.DebugSpeculation(&out); err != nil {
+		t.Fatal(err)
+	}
+	st := b.Stats().Speculation
+	row := regexp.MustCompile(`(?m)^draft +(\d+) +(\d+) +(\d+)/(\d+)`).FindStringSubmatch(out.String())
+	first := st.ByPlace[speculation.Draft][0]
+	want := []string{fmt.Sprint(st.Drafted[speculation.Draft]), fmt.Sprint(st.Accepted[speculation.Draft]), fmt.Sprint(first.Accepted), fmt.Sprint(first.Drafted)}
+	if len(row) < 5 || !slices.Equal(row[1:], want) || first.Accepted == 0 || first.Accepted == first.Drafted {
+		t.Errorf("the draft model's line is %q, want the figures %q, of both kinds, in\n%s", row, want, &out)
+	}
+	if st.Model.Steps == 0 || st.Model.Rows < st.Model.Steps {
+		t.Errorf("%+v, want steps of the draft model", st.Model)
+	}
+	sum := int64(0)
+	for _, at := range st.ByPlace[speculation.Draft] {
+		sum += at.Drafted
+	}
+	if sum != st.Drafted[speculation.Draft] {
+		t.Errorf("%d guesses by place, %d in all", sum, st.Drafted[speculation.Draft])
+	}
+	b.Close()
+	if err := b.DebugSpeculation(&out); err != ErrClosed {
+		t.Errorf("DebugSpeculation of a closed engine = %v, want %v", err, ErrClosed)
 	}
 }

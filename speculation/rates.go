@@ -1,5 +1,10 @@
 package speculation
 
+import (
+	"fmt"
+	"io"
+)
+
 // Source is where a guess comes from.
 type Source int
 
@@ -208,4 +213,19 @@ func (r *Rates) probe(s Source, length int) bool {
 	p := &r.probes[s][matchOf(length)]
 	p.waited++
 	return p.waited > p.every
+}
+
+// Print writes the chances as lines of a table, tabs between the columns: the
+// name and source, the grade (of a match, from 3 tokens to more than 16; of a
+// draft, from below 0.4 to above 0.95), and the chances by depth.
+func (r *Rates) Print(w io.Writer, name string) {
+	for s := range Sources {
+		for grade := range grades {
+			fmt.Fprintf(w, "%s %s\t%d", name, s, grade)
+			for d := range depths {
+				fmt.Fprintf(w, "\t%.2f", r.at(s, grade, d))
+			}
+			fmt.Fprintln(w)
+		}
+	}
 }

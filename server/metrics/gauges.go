@@ -15,7 +15,7 @@ type engines struct {
 
 	cells, waiting, running, usage, config, guesses  *prometheus.Desc
 	hits, bytes, evicted, restored, restoring, saved *prometheus.Desc
-	ahead, parts                                     *prometheus.Desc
+	ahead, parts, places, spared, drafting           *prometheus.Desc
 }
 
 // Watch exports the engines' queues and caches, under our names and under
@@ -24,7 +24,10 @@ func (m *Metrics) Watch(set *inference.Set) {
 	m.registry.MustRegister(&engines{
 		set:       set,
 		cells:     prometheus.NewDesc("repartee_kv_cells", "KV cells by tier and state.", []string{"model", "tier", "state"}, nil),
-		guesses:   prometheus.NewDesc("repartee_speculation_tokens_total", "Guessed tokens by where they were copied from and what became of them.", []string{"model", "source", "outcome"}, nil),
+		guesses:   prometheus.NewDesc("repartee_speculation_tokens_total", "Guessed tokens by where they came from and what became of them.", []string{"model", "source", "outcome"}, nil),
+		places:    prometheus.NewDesc("repartee_speculation_position_tokens_total", "Guessed tokens by source, by how far behind the known text they stood (1, 2-3, 4-7, 8-15, 16-31), and what became of them.", []string{"model", "source", "position", "outcome"}, nil),
+		spared:    prometheus.NewDesc("repartee_speculation_saved_seconds", "Time that guesses have spared the streams, less what they cost them, by the cost model.", []string{"model"}, nil),
+		drafting:  prometheus.NewDesc("repartee_draft_model_seconds_total", "Time of the draft model's steps.", []string{"model"}, nil),
 		waiting:   prometheus.NewDesc("vllm:num_requests_waiting", "Requests waiting.", []string{"model_name"}, nil),
 		running:   prometheus.NewDesc("vllm:num_requests_running", "Requests running.", []string{"model_name"}, nil),
 		usage:     prometheus.NewDesc("vllm:kv_cache_usage_perc", "Share of KV cells in use, 0 to 1.", []string{"model_name"}, nil),
@@ -42,7 +45,7 @@ func (m *Metrics) Watch(set *inference.Set) {
 
 // Describe lists the gauges.
 func (e *engines) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved, e.ahead, e.parts} {
+	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved, e.ahead, e.parts, e.places, e.spared, e.drafting} {
 		ch <- d
 	}
 }
@@ -66,7 +69,10 @@ func (e *engines) Collect(ch chan<- prometheus.Metric) {
 			right := s.Speculation.Accepted[i]
 			count(right, "accepted")
 			count(s.Speculation.Drafted[i]-right, "rejected")
+			e.byPlace(ch, name, speculation.Source(i), &s.Speculation)
 		}
+		gauge(e.spared, s.Speculation.Saved.Seconds(), name)
+		count(e.drafting, s.Speculation.Model.Time.Seconds(), name)
 		t := s.Tiers
 		gauge(e.cells, float64(t.HostTokens), name, "host", "used")
 		gauge(e.cells, float64(t.DiskTokens), name, "disk", "used")
@@ -94,5 +100,21 @@ func (e *engines) Collect(ch chan<- prometheus.Metric) {
 		gauge(e.running, float64(s.Running), name)
 		gauge(e.usage, float64(s.Cache.Used)/float64(max(s.Cache.Cells, 1)), name)
 		gauge(e.config, 1, name, "1", strconv.Itoa(s.Cache.Cells))
+	}
+}
+
+// byPlace exports a source's guesses by their distance from the known text.
+func (e *engines) byPlace(ch chan<- prometheus.Metric, model string, from speculation.Source, s *inference.SpeculationStats) {
+	for _, p := range []struct {
+		name     string
+		low, end int
+	}{{"1", 0, 1}, {"2-3", 1, 3}, {"4-7", 3, 7}, {"8-15", 7, 15}, {"16-31", 15, speculation.MaxDraft}} {
+		drafted, accepted := int64(0), int64(0)
+		for _, at := range s.ByPlace[from][p.low:p.end] {
+			drafted, accepted = drafted+at.Drafted, accepted+at.Accepted
+		}
+		for outcome, n := range map[string]int64{"accepted": accepted, "rejected": drafted - accepted} {
+			ch <- prometheus.MustNewConstMetric(e.places, prometheus.CounterValue, float64(n), model, from.String(), p.name, outcome)
+		}
 	}
 }
