@@ -113,8 +113,8 @@ func guessesChangeNothing(t *testing.T, draft string, mode Speculation, each int
 		t.Errorf("%d guesses were right, want many", accepted)
 	}
 	st := e.Stats().Speculation
-	if right := st.Accepted[speculation.Draft]; draft != "" && right < 100 {
-		t.Errorf("%d tokens of the draft model were right, want many: %+v", right, st)
+	if right := st.Accepted[speculation.Draft]; draft != "" && right < 30 {
+		t.Errorf("%d tokens of the draft model were right, want 30 or more of %d", right, st.Drafted[speculation.Draft])
 	}
 	t.Logf("%d right guesses alone, %d of %d of the draft model in all", accepted, st.Accepted[speculation.Draft], st.Drafted[speculation.Draft])
 }

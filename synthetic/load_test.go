@@ -150,7 +150,7 @@ func TestPlanAgreesWithTheProcess(t *testing.T) {
 			// The processor's kernels want most weights in another order: the library
 			// keeps them twice, which a card does not.
 			twice := use.Weights - print.Weights()
-			if use.Weights < print.Weights() || twice > print.Weights() {
+			if use.Weights < print.Weights() || twice > print.Weights()*11/10 { // AMX kernels add a sum to every tile
 				t.Errorf("weights: the plan says %d MiB, the library has %d MiB", print.Weights()>>20, use.Weights>>20)
 			}
 			// What the C library's allocator holds back of the vocabularies is not known
