@@ -160,7 +160,7 @@ func TestGreedyEqualsLlamaServer(t *testing.T) {
 			same++
 		case at == len(x.tokens) || at == len(y.tokens):
 			t.Errorf("%.40q: %d tokens, llama-server has %d; as far as the shorter goes they are equal", prompt, len(x.tokens), len(y.tokens))
-		case !utf8.ValidString(x.tokens[at].Token):
+		case strings.ContainsRune(x.tokens[at].Token, utf8.RuneError):
 			t.Logf("%.40q parts inside a character, whose tokens llama-server counts as one", prompt)
 		default:
 			l, r := x.tokens[at], y.tokens[at]
