@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -140,17 +141,17 @@ func (c *socket) serve() {
 		kind, data, err := c.conn.ReadMessage()
 		if err != nil {
 			if errors.Is(err, websocket.ErrReadLimit) {
-				c.close(websocket.CloseMessageTooBig, "a frame may have 1 MiB")
+				c.refuse(websocket.CloseMessageTooBig, "a frame may have 1 MiB")
 			}
 			return
 		}
 		deadline()
 		switch {
 		case kind != websocket.TextMessage:
-			c.close(websocket.CloseProtocolError, "clients send text frames only")
+			c.refuse(websocket.CloseProtocolError, "clients send text frames only")
 			return
 		case !utf8.Valid(data):
-			c.close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
+			c.refuse(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
 			return
 		}
 		c.handle(data)
@@ -225,9 +226,31 @@ func (c *socket) close(code int, why string) {
 	if c.ended {
 		return
 	}
+	c.farewell(code, why)
+	_ = c.conn.Close()
+}
+
+// farewell sends a close frame.
+func (c *socket) farewell(code int, why string) {
 	c.stop()
 	_ = c.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(time.Second)) // best effort
-	_ = c.conn.Close()
+}
+
+// What refuse reads on of a client that is still sending.
+const (
+	lingerBytes = 8 << 20
+	lingerTime  = time.Second
+)
+
+// refuse is close for the reader: a connection that is closed while the client
+// still sends would be reset, and the client would never see why. So the rest is
+// read and thrown away, for a while.
+func (c *socket) refuse(code int, why string) {
+	c.farewell(code, why)
+	conn := c.conn.NetConn()
+	_ = conn.SetReadDeadline(time.Now().Add(lingerTime)) // a broken connection fails at the read
+	_, _ = io.CopyN(io.Discard, conn, lingerBytes)       // to its end, the limit or the deadline
+	_ = conn.Close()
 }
 
 // leave ends the connection behind what is queued for it.
