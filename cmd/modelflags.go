@@ -27,10 +27,10 @@ type modelFlags struct {
 	StepBudget    time.Duration `help:"Longest time a step may hold running streams back, 5ms … 10s. Less makes streams smoother and long prompts slower." default:"50ms" placeholder:"D"`
 	GPULayers     int           `name:"gpu-layers" help:"Layers kept in GPU memory, -1 = all." default:"-1" placeholder:"N"`
 	KVType        string        `name:"kv-type" help:"Types of the K and V cache: auto, f16, bf16, q8_0, q4_0, or two as K/V such as q8_0/f16. Smaller types save memory and cost quality." default:"auto" placeholder:"K[/V]"`
-	Deterministic bool          `help:"Give the same answer to the same request whoever else is served. On a CPU it makes keys q8_0: decoding is no slower, reading long prompts in large chunks up to a quarter." default:"true" negatable:""`
+	Deterministic bool          `help:"Give the same answer to the same request whoever else is served. It costs nothing on a CPU; the log says at load whether it holds with the model's weights." default:"true" negatable:""`
 	KVHost        size          `name:"kv-host" help:"Host memory for prefixes that leave the KV cells, such as 2GiB; 0 = none. Too little makes conversations be read again." default:"2GiB" placeholder:"SIZE"`
 	KVDir         string        `name:"kv-dir" help:"Folder for prefixes that leave host memory and for all at the end of the process; empty = none. It holds what users wrote." default:"" placeholder:"DIR"`
-	KVDisk        size          `name:"kv-disk" help:"Most bytes in --kv-dir, divided among the models. Too few lose conversations over a restart." default:"10GiB" placeholder:"SIZE"`
+	KVDisk        size          `name:"kv-disk" help:"Most bytes in --kv-dir, divided among the models; what models no longer served have left there goes first. Too few lose conversations over a restart." default:"10GiB" placeholder:"SIZE"`
 	Speculate     string        `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before), draft (by the draft model alone) or off. Answers stay the same." enum:"auto,ngram,draft,off" default:"auto" placeholder:"MODE"`
 	Draft         []named       `help:"Smaller model that guesses tokens for the model NAME; PATH is a GGUF file or a catalogue name with the same vocabulary. Used where it pays." placeholder:"NAME=PATH"`
 	parts         []gpu.Part    // what else will lie on a card
