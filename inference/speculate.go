@@ -36,6 +36,7 @@ type guesser struct {
 		draft       time.Duration // the draft model's time
 		streams     int
 	}
+	spare time.Duration // what may be spent to see whether copies pay again
 }
 
 // outputRows is how many rows of a step may have logits: enough for a few
@@ -147,6 +148,7 @@ func (s *scheduler) draft() {
 		g.step.draft = g.model.stats.Time - spent
 	}
 	g.step.with = s.cost.predict(load)
+	g.spare = min(g.spare+g.step.plain/probeShare, mostSpare)
 	if m := g.model; m != nil {
 		m.spare = min(m.spare+g.step.plain/probeShare, time.Second)
 		if g.step.draft > 0 {
@@ -164,7 +166,16 @@ func (s *scheduler) depth(t *task, load stepLoad, streams int) (int, float64) {
 	if s.guess.force != nil {
 		return s.guess.force(n), 0
 	}
-	return t.spec.Depth(n, streams, func(k int) float64 { return s.cost.predict(load.guessing(k, t.filled)).Seconds() })
+	cost := func(k int) float64 { return s.cost.predict(load.guessing(k, t.filled)).Seconds() }
+	k, gain := t.spec.Depth(n, streams, cost)
+	if k == 1 && gain == 0 { // a guess that was turned down, to see whether it is right by now
+		price := time.Duration((cost(1) - cost(0)) * float64(time.Second))
+		if s.guess.spare < price {
+			return 0, 0
+		}
+		s.guess.spare -= price
+	}
+	return k, gain
 }
 
 // guessing adds k guesses of a sequence at depth.
@@ -182,8 +193,13 @@ func (s *scheduler) take(t *task, k int, load, left *stepLoad, free *int) {
 }
 
 // probeShare: of the time of steps, one part in so many may go into finding out
-// whether a draft model that was turned down pays by now.
+// whether copies that were turned down pay by now, and as much for the draft model.
 const probeShare = 200
+
+// mostSpare is the most of it that is saved up for copies: a second row costs less
+// on most machines, and what was saved while nothing could be copied must not go
+// into one answer.
+const mostSpare = 100 * time.Millisecond
 
 // amortised is over how many steps the reading of a prompt by the draft model is
 // spread at most, when its gain is weighed.
