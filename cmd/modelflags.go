@@ -19,28 +19,27 @@ import (
 // modelFlags are the flags that say which language models to load and how.
 type modelFlags struct {
 	deviceFlags
-	Model         []named       `help:"Language model to keep resident as NAME=PATH; PATH is a GGUF file or a catalogue name. Repeatable, the first is the default; none switches chat off. Default: the model that make fetched." placeholder:"NAME=PATH"`
-	QualityModel  string        `help:"Model that \"mode\":\"quality\" means. Default: the default model." placeholder:"NAME"`
-	CtxSize       int           `help:"KV cells shared by all sequences of a model, tokens; 0 fits them to the memory. Too few make long prompts fail, too many cost memory." default:"0" placeholder:"N"`
-	Parallel      int           `help:"Most sequences decoded in one step, 1 … 64. Fewer make requests queue, more slow each stream." default:"8" placeholder:"N"`
-	MaxQueue      int           `help:"Most requests waiting; beyond it 429. Too many let clients wait for answers they no longer want." default:"64" placeholder:"N"`
-	StepBudget    time.Duration `help:"Longest time a step may hold running streams back, 5ms … 10s. Less makes streams smoother and long prompts slower." default:"50ms" placeholder:"D"`
-	GPULayers     int           `name:"gpu-layers" help:"Layers kept in GPU memory, -1 = all." default:"-1" placeholder:"N"`
-	KVType        string        `name:"kv-type" help:"Types of the K and V cache: auto, f16, bf16, q8_0, q4_0, or two as K/V such as q8_0/f16. Smaller types save memory and cost quality." default:"auto" placeholder:"K[/V]"`
-	Deterministic bool          `help:"Give the same answer to the same request whoever else is served. It costs nothing on a CPU; the log says at load whether it holds with the model's weights." default:"true" negatable:""`
-	KVHost        size          `name:"kv-host" help:"Host memory for prefixes that leave the KV cells, such as 2GiB; 0 = none. Too little makes conversations be read again." default:"2GiB" placeholder:"SIZE"`
-	KVDir         string        `name:"kv-dir" help:"Folder for prefixes that leave host memory and for all at the end of the process; empty = none. It holds what users wrote." default:"" placeholder:"DIR"`
-	KVDisk        size          `name:"kv-disk" help:"Most bytes in --kv-dir, divided among the models; what models no longer served have left there goes first. Too few lose conversations over a restart." default:"10GiB" placeholder:"SIZE"`
-	Speculate     string        `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before), draft (by the draft model alone) or off. Answers stay the same." enum:"auto,ngram,draft,off" default:"auto" placeholder:"MODE"`
-	Draft         []named       `help:"Smaller model that guesses tokens for the model NAME; PATH is a GGUF file or a catalogue name with the same vocabulary. Used where it pays." placeholder:"NAME=PATH"`
-	parts         []gpu.Part    // what else will lie on a card
-	hostParts     []gpu.Part    // what else will lie in the host's memory
-	laterParts    []gpu.Part    // and what may come to lie there, as far as there is room
-	table         bool          // the memory plan is printed, not logged
-	planned       bool          // it is made known at all
-	card          *card         // set when a GPU was chosen
-	lostTo        func(*card)   // told of the card before anything is loaded; may be nil
-	Threads       int           `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
+	Model         []named         `help:"Language model to keep resident as NAME=PATH; PATH is a GGUF file or a catalogue name. Repeatable, the first is the default; none switches chat off. Default: the model that make fetched." placeholder:"NAME=PATH"`
+	QualityModel  string          `help:"Model that \"mode\":\"quality\" means. Default: the default model." placeholder:"NAME"`
+	CtxSize       int             `help:"KV cells shared by all sequences of a model, tokens; 0 fits them to the memory. Too few make long prompts fail, too many cost memory." default:"0" placeholder:"N"`
+	Parallel      int             `help:"Most sequences decoded in one step, 1 … 64. Fewer make requests queue, more slow each stream." default:"8" placeholder:"N"`
+	MaxQueue      int             `help:"Most requests waiting; beyond it 429. Too many let clients wait for answers they no longer want." default:"64" placeholder:"N"`
+	StepBudget    time.Duration   `help:"Longest time a step may hold running streams back, 5ms … 10s. Less makes streams smoother and long prompts slower." default:"50ms" placeholder:"D"`
+	GPULayers     int             `name:"gpu-layers" help:"Layers kept in GPU memory, -1 = all." default:"-1" placeholder:"N"`
+	KVType        string          `name:"kv-type" help:"Types of the K and V cache: auto, f16, bf16, q8_0, q4_0, or two as K/V such as q8_0/f16. Smaller types save memory and cost quality." default:"auto" placeholder:"K[/V]"`
+	Deterministic bool            `help:"Give the same answer to the same request whoever else is served. It costs nothing on a CPU; the log says at load whether it holds with the model's weights." default:"true" negatable:""`
+	KVHost        size            `name:"kv-host" help:"Host memory for prefixes that leave the KV cells, such as 2GiB; 0 = none. Too little makes conversations be read again." default:"2GiB" placeholder:"SIZE"`
+	KVDir         string          `name:"kv-dir" help:"Folder for prefixes that leave host memory and for all at the end of the process; empty = none. It holds what users wrote." default:"" placeholder:"DIR"`
+	KVDisk        size            `name:"kv-disk" help:"Most bytes in --kv-dir, divided among the models; what models no longer served have left there goes first. Too few lose conversations over a restart." default:"10GiB" placeholder:"SIZE"`
+	Speculate     string          `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before), draft (by the draft model alone) or off. Answers stay the same." enum:"auto,ngram,draft,off" default:"auto" placeholder:"MODE"`
+	Draft         []named         `help:"Smaller model that guesses tokens for the model NAME; PATH is a GGUF file or a catalogue name with the same vocabulary. Used where it pays." placeholder:"NAME=PATH"`
+	parts         []gpu.Part      // what else will lie on a card
+	hostParts     []gpu.Part      // what else will lie in the host's memory
+	laterParts    []gpu.Part      // and what may come to lie there, as far as there is room
+	tell          func(*hostPlan) // makes the memory plan known; nil = nobody asks
+	card          *card           // set when a GPU was chosen
+	lostTo        func(*card)     // told of the card before anything is loaded; may be nil
+	Threads       int             `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
 }
 
 // check refuses values that make no sense together with the flag's name.
@@ -130,8 +129,8 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 		return nil, err
 	}
 	host, err := m.planHost()
-	if host != nil && m.planned {
-		host.show(con, m.table)
+	if host != nil && m.tell != nil {
+		m.tell(host)
 	}
 	if err != nil {
 		return nil, err

@@ -122,7 +122,7 @@ func (c *serveCmd) Run(con *console) error {
 	c.parts = c.cardParts()
 	c.hostParts = c.hostVoices()
 	c.laterParts = []gpu.Part{{Name: "finished speech, in time", Bytes: uint64(c.TTSCache)}, {Name: "saved prefixes, in time", Bytes: uint64(c.KVHost)}}
-	c.planned, c.table = true, c.LogFormat == "text"
+	c.tell = func(p *hostPlan) { p.show(con, c.LogFormat == "text") }
 	c.lostTo = func(gpu *card) {
 		gpu.tell(lost)
 		sharing <- gpu

@@ -93,7 +93,7 @@ func linearCost(step, row, several, cells, out float64) *costModel {
 
 // scaled is a model that starts at a multiple of this one's guesses.
 func (c *costModel) scaled(by float64) *costModel {
-	s := &costModel{prior: c.prior}
+	s := &costModel{}
 	for i := range s.prior {
 		s.prior[i] = c.now[i] * by
 	}

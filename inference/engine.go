@@ -26,7 +26,7 @@ type Config struct {
 	// StepBudget is the longest time one step may hold running streams back.
 	StepBudget time.Duration
 	// Deterministic keeps every sequence's cells in order, so that an answer does
-	// not depend on who else is served; see chooseKV for the rest of it.
+	// not depend on who else is served; see independence for the rest of it.
 	Deterministic bool
 	// Speculate is SpeculateOff, or anything else for guesses wherever they pay.
 	Speculate Speculation

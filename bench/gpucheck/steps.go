@@ -192,20 +192,29 @@ func get(ctx context.Context, url string) (map[string]any, error) {
 }
 
 func do(req *http.Request) (map[string]any, error) {
+	out, err := body(req)
+	if err != nil {
+		return nil, err
+	}
+	var v map[string]any
+	return v, json.Unmarshal(out, &v)
+}
+
+// body is what a request is answered with; any status but 200 is an error.
+func body(req *http.Request) ([]byte, error) {
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	out, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	out, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
 	if err != nil {
 		return nil, err
 	}
 	if resp.StatusCode != 200 {
 		return nil, fmt.Errorf("%s: %d %s", req.URL.Path, resp.StatusCode, cell(string(out)))
 	}
-	var v map[string]any
-	return v, json.Unmarshal(out, &v)
+	return out, nil
 }
 
 // at walks into decoded JSON; nil when there is nothing.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"os"
@@ -184,22 +183,14 @@ func (r *Runner) speak(ctx context.Context) error {
 
 // say returns the samples of a text.
 func say(ctx context.Context, base, text string, seed int) ([]int16, error) {
-	body := fmt.Sprintf(`{"text":%q,"format":"pcm","stream":false,"seed":%d}`, text, seed)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/tts", strings.NewReader(body))
+	wish := fmt.Sprintf(`{"text":%q,"format":"pcm","stream":false,"seed":%d}`, text, seed)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/tts", strings.NewReader(wish))
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	b, err := body(req)
 	if err != nil {
 		return nil, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != 200 {
-		return nil, fmt.Errorf("/tts: %d %s", resp.StatusCode, cell(string(b)))
 	}
 	out := make([]int16, len(b)/2)
 	for i := range out {
