@@ -27,12 +27,12 @@ const costVersion = 2
 const maxCostFile = 4096
 
 // costFile names the file for a model as it is run here: another file, thread
-// count, cache type, processor or library has prices of its own.
+// count, cache type, processor or build of the library has prices of its own.
 func costFile(dir string, cfg LoadConfig, info llama.ModelInfo, kv string) string {
 	if dir == "" {
 		return ""
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%d|%d|%s|%s|%s", filepath.Base(cfg.Path), info.SizeBytes, cfg.Threads, cfg.GPULayers, kv, processor(), llama.Version()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%d|%d|%s|%s|%s", filepath.Base(cfg.Path), info.SizeBytes, cfg.Threads, cfg.GPULayers, kv, processor(), llama.Build()))
 	return filepath.Join(dir, hex.EncodeToString(sum[:12])+".json")
 }
 

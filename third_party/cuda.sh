@@ -164,6 +164,8 @@ import "C"
 
 // runMakeNativeFirst exists when the native part was built.
 const runMakeNativeFirst = true
+
+const nativeBuild = "$(basename "$(readlink -f "$own")")"
 GO
   cmp -s "$flags.new" "$flags" && rm "$flags.new" || mv "$flags.new" "$flags"
 

@@ -78,6 +78,8 @@ import "C"
 
 // runMakeNativeFirst exists when the native part was built.
 const runMakeNativeFirst = true
+
+const nativeBuild = "$own"
 GO
 )
 if [ "$(cat "$flags" 2>/dev/null)" != "$new" ]; then

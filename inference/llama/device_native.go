@@ -25,6 +25,10 @@ func Devices() []DeviceInfo {
 // Version is the version of the llama.cpp inside.
 func Version() string { return C.GoString(C.rp_version()) }
 
+// Build names what the native part was built from: pins, patches, shim, flags,
+// compiler and processor. What was measured with another one need not hold.
+func Build() string { return nativeBuild }
+
 // SystemInfo is the library's own line about the CPU features it uses.
 func SystemInfo() string {
 	C.rp_init()

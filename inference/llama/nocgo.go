@@ -157,5 +157,8 @@ func Devices() []DeviceInfo { return nil }
 // Version is empty.
 func Version() string { return "" }
 
+// Build is empty.
+func Build() string { return "" }
+
 // SystemInfo is empty.
 func SystemInfo() string { return "" }
