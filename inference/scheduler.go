@@ -90,10 +90,10 @@ func (s *scheduler) step() bool {
 		return true
 	}
 	s.cost.learn(s.load, now.Sub(began))
-	s.guess.paid()
 	s.charge()
 	s.e.cfg.Observer.Step(s.e.cfg.Name, len(s.batch.Tokens), now.Sub(began).Microseconds())
 	s.deliver(now)
+	s.guess.paid()
 	done := time.Now()
 	s.save()
 	s.steps++

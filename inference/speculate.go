@@ -123,6 +123,7 @@ func (s *scheduler) draft() {
 			t.wants = false
 			continue
 		}
+		g.earn(t)
 		t.draft = t.spec.Propose(t.draft[:0], t.tokens, t.room, t.copies, g.library)
 		k, better := s.depth(t, load, streams)
 		if t.wants && (k == 0 || better < gain || g.force != nil && k%2 == 0) {
@@ -168,14 +169,50 @@ func (s *scheduler) depth(t *task, load stepLoad, streams int) (int, float64) {
 	}
 	cost := func(k int) float64 { return s.cost.predict(load.guessing(k, t.filled)).Seconds() }
 	k, gain := t.spec.Depth(n, streams, cost)
+	if k == 0 {
+		return 0, 0
+	}
+	price := time.Duration((cost(k) - cost(0)) * float64(time.Second))
+	if !t.wants && !s.guess.affords(t) {
+		return 0, 0
+	}
 	if k == 1 && gain == 0 { // a guess that was turned down, to see whether it is right by now
-		price := time.Duration((cost(1) - cost(0)) * float64(time.Second))
 		if s.guess.spare < price {
 			return 0, 0
 		}
 		s.guess.spare -= price
 	}
+	t.price = price * time.Duration(streams)
 	return k, gain
+}
+
+// What a request's copies may cost more than they gain: lossSteps steps at its
+// beginning and one part in lossShare of its time, sureSteps more where the guess is
+// as good as certain. Chances are learned from all requests, and the next one may be
+// of another kind; this holds whatever they say. keptSteps is the most that an
+// earlier gain lets it lose again.
+const (
+	lossShare = 100
+	lossSteps = 1
+	sureSteps = 3
+	keptSteps = 16
+)
+
+// affords tells whether a task's copies may go on.
+func (g *guesser) affords(t *task) bool {
+	least := time.Duration(0)
+	if t.spec.Sure() {
+		least = -sureSteps * g.step.plain
+	}
+	return t.credit > least
+}
+
+// earn gives a task what its guesses may lose by this step.
+func (g *guesser) earn(t *task) {
+	if t.credit == 0 {
+		t.credit = lossSteps * g.step.plain
+	}
+	t.credit = min(t.credit+g.step.plain/lossShare, keptSteps*g.step.plain)
 }
 
 // guessing adds k guesses of a sequence at depth.
@@ -363,6 +400,9 @@ func (g *guesser) learn(t *task, n, accepted int) {
 	t.result.Timings.Drafted += n
 	t.result.Timings.Accepted += accepted
 	g.stats.Saved += time.Duration(accepted) * g.step.plain
+	if from != speculation.Draft {
+		t.credit += time.Duration(accepted)*g.step.plain - t.price
+	}
 }
 
 // paid books what the guesses of a step cost its streams.

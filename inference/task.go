@@ -41,6 +41,8 @@ type task struct {
 	guesses int                   // most of them in a step
 	draft   []Token               // guesses in this step, behind the newest token
 	room    int                   // most guesses in this step
+	price   time.Duration         // of those, for all streams together
+	credit  time.Duration         // what copies may still lose, see guesser.affords
 
 	// Guesses of the draft model: copies and drafts say who may guess, wants that it
 	// was the draft model's turn in this step, known how many tokens it can read.

@@ -93,6 +93,12 @@ func (s *Sequence) Chance(i int) float64 {
 	return s.rates.At(s.source, s.length, i)
 }
 
+// Sure tells whether the guesses proposed last are nearly certain: the client's own
+// prediction, or more than a few words that stood in the same order before.
+func (s *Sequence) Sure() bool {
+	return s.source == Prediction || s.source != Draft && matchOf(s.length) >= 3
+}
+
 // Depth returns how many of n proposed guesses to verify, and the gain: see the
 // function. cost includes what other sequences have planned already.
 func (s *Sequence) Depth(n, streams int, cost func(k int) float64) (int, float64) {
