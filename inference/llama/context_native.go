@@ -127,6 +127,23 @@ func (c *Context) SetThreads(n, nBatch int) error {
 	})
 }
 
+// samplingMode is how a step samples its groups.
+type samplingMode int32
+
+const (
+	samplingPays     samplingMode = 0  // side by side where the samplers' costs say that it pays
+	samplingTogether samplingMode = 1  // always side by side
+	samplingSerial   samplingMode = -1 // one by one
+)
+
+// setSampling is for tests and benchmarks.
+func (c *Context) setSampling(mode samplingMode) {
+	_ = c.use(func() error {
+		C.rp_set_sampling(c.c, C.int32_t(mode))
+		return nil
+	})
+}
+
 // Memory is what the weights, the KV cache and the compute buffers take, on all
 // devices together.
 func (c *Context) Memory() (use MemoryUse) {

@@ -12,6 +12,15 @@ type nativeModel struct{}
 // ReleaseThreads does nothing: nothing computes.
 func ReleaseThreads() {}
 
+// PinThreads does nothing: nothing computes.
+func PinThreads(int, []int) error { return nil }
+
+// InitNUMA does nothing: nothing computes.
+func InitNUMA(n NUMA) (several bool, err error) {
+	_, err = n.code()
+	return false, err
+}
+
 // Attentions returns zeros: nothing computes.
 func Attentions() (own, library int64) { return 0, 0 }
 
@@ -66,6 +75,19 @@ type Context struct{}
 
 // Rest does nothing.
 func (c *Context) Rest() {}
+
+// Pin does nothing.
+func (c *Context) Pin(int, []int) error { return nil }
+
+type samplingMode int32
+
+const (
+	samplingPays     samplingMode = 0
+	samplingTogether samplingMode = 1
+	samplingSerial   samplingMode = -1
+)
+
+func (c *Context) setSampling(samplingMode) {}
 
 // NewContext returns ErrNotBuilt.
 func (m *Model) NewContext(ContextParams) (*Context, error) { return nil, ErrNotBuilt }

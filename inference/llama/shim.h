@@ -52,6 +52,13 @@ void         rp_free(void * p);
 int64_t      rp_attention(bool own);
 // Ends the helper threads that computing on the calling thread has started.
 void         rp_threads_release(void);
+// Keeps the calling thread and the n−1 helpers that it computes with on n_cpus CPUs.
+// Returns an errno, 0 when all are there.
+int32_t      rp_threads_pin(int32_t n, const int32_t * cpus, int32_t n_cpus);
+// Tells the library how threads and memory lie on several memory nodes: 1 distribute,
+// 2 isolate, 3 numactl, as in ggml. Once, before any model; returns how the library
+// then counts: whether there is more than one node.
+bool         rp_numa(int32_t strategy);
 
 // Log lines wait in a bounded queue until they are taken. Levels: 1 debug,
 // 2 info, 3 warning, 4 error. rp_log_level drops lines below a level.
@@ -130,6 +137,7 @@ typedef struct rp_step {
     rp_group * groups;
     int32_t    lp_stride;            // logprob entries a row has room for, 0 = none wanted
     int64_t    decode_us, sample_us; // out
+    int32_t    threads;              // out: that sampled
 } rp_step;
 
 // tokens, pos, seq, out: rows entries each; cell: rows entries or NULL, the KV
@@ -144,6 +152,8 @@ rp_code rp_context_step(rp_context * ctx, rp_step * step, const int32_t * tokens
 void    rp_group_error(const rp_context * ctx, int32_t g, char * msg, size_t cap);
 void    rp_abort(rp_context * ctx); // any thread
 void    rp_set_threads(rp_context * ctx, int32_t n, int32_t n_batch);
+// How groups are sampled: side by side where that pays (0), always (1), never (−1).
+void    rp_set_sampling(rp_context * ctx, int32_t mode);
 
 rp_code rp_seq_copy(rp_context * ctx, int32_t src, int32_t dst, int32_t p0, int32_t p1, char * msg, size_t cap);
 rp_code rp_seq_remove(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, char * msg, size_t cap);

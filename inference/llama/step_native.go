@@ -11,7 +11,9 @@ import (
 )
 
 // Step computes a batch and samples its groups, in one crossing into C and
-// without allocating once the batch has been used at its size.
+// without allocating once the batch has been used at its size. Groups are sampled
+// side by side, on the threads of the graph, where that pays; their tokens are the
+// same however many threads there are.
 //
 // Rows of one sequence must be in order and continue it without a gap: the first
 // has the position after the sequence's last one in memory (SeqPosMax + 1). Each
@@ -74,6 +76,7 @@ func (c *Context) Step(b *Batch) error {
 		return failure(code, ErrFatal, "step", &c.msg)
 	}
 	b.DecodeMicros, b.SampleMicros = int64(c.step.decode_us), int64(c.step.sample_us)
+	b.SampleThreads = int(c.step.threads)
 	c.readGroups(b)
 	c.readLogprobs(b, rows, stride)
 	return nil

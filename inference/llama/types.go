@@ -259,6 +259,8 @@ type Batch struct {
 	Logprobs [][]TokenLogprob
 	// Timing of the last step, microseconds.
 	DecodeMicros, SampleMicros int64
+	// SampleThreads is on how many threads the groups were sampled.
+	SampleThreads int
 }
 
 // Reset empties the batch and keeps its memory.

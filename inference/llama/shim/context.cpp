@@ -101,6 +101,10 @@ rp_code rp_context_new(rp_model * model, const rp_context_params * p, rp_context
 
         size_t rows = (size_t) c->params.batch, seqs = (size_t) p->sequences;
         c->output.resize(rows);
+        c->logits.resize(rows);
+        c->order.reserve((size_t) p->outputs);
+        c->took_ns.resize((size_t) p->outputs);
+        c->threads = p->threads_batch;
         const llama_batch_ext like(c->ctx);
         c->batch = std::make_unique<llama_batch_ext>(like.n_tokens_max, like.n_embd_inp, like.n_embd_inp_enc,
                                                      p->sequences + c->base, like.mem, like.n_vocab, like.n_pos_per_embd);
@@ -134,8 +138,13 @@ void rp_abort(rp_context * ctx) {
 void rp_set_threads(rp_context * ctx, int32_t n, int32_t n_batch) {
     rp::quietly([&]() -> rp_code {
         llama_set_n_threads(ctx->ctx, n, n_batch);
+        ctx->threads = n_batch;
         return RP_OK;
     });
+}
+
+void rp_set_sampling(rp_context * ctx, int32_t mode) {
+    ctx->sampling = mode;
 }
 
 rp_code rp_seq_copy(rp_context * c, int32_t src, int32_t dst, int32_t p0, int32_t p1, char * msg, size_t cap) {

@@ -33,7 +33,13 @@ struct rp_context {
     std::vector<uint32_t>      stamp;                         // by sequence: touched in step n
     std::vector<int32_t>       touched;                       // sequences of the step
     std::vector<std::string>   errors;                        // by group
+    std::vector<float *>       logits;                        // by row, of those with outputs
+    std::vector<float>         took_ns;                       // by group
+    std::vector<int32_t>       order;                         // of the groups, the dearest first
     uint32_t                   step = 0;
+    float                      asking_ns = 5'000; // what the team's help with sampling cost beside sampling
+    int32_t                    threads  = 1; // of the next step
+    int32_t                    sampling = 0; // see rp_set_sampling
 
     static constexpr int32_t unknown = -2; // of last_cell: ask the memory
 

@@ -146,6 +146,22 @@ void rp_init(void) {
     }
 }
 
+bool rp_numa(int32_t strategy) {
+    static std::once_flag once;
+    bool                  several = false;
+    rp::quietly([&]() -> rp_code {
+        rp_init();
+        std::call_once(once, [&] { llama_numa_init((ggml_numa_strategy) strategy); });
+        ggml_backend_dev_t dev = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+        if (dev) {
+            auto * ask = (bool (*)(void)) ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(dev), "ggml_backend_cpu_is_numa");
+            several    = ask && ask();
+        }
+        return RP_OK;
+    });
+    return several;
+}
+
 rp_code rp_modules(const char * dir, const char * extra, char * msg, size_t cap) {
     return rp::guarded(msg, cap, [&]() -> rp_code {
         rp_init();

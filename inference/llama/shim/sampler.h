@@ -43,6 +43,10 @@ struct rp_sampler {
 
     bool penalties = false;
 
+    // What a row cost lately, nanoseconds: what a step goes by when it shares its
+    // groups out. A new sampler's is a guess from the vocabulary.
+    float row_ns = 0;
+
   private:
     using cand_t = llama_token_data;
 

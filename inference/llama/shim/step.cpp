@@ -1,15 +1,21 @@
 // One step: check everything, decode, sample every group.
 #include "context.h"
 #include "sampler.h"
+#include "team.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
 namespace rp {
 
-static int64_t now_us() {
+static int64_t now_ns() {
     using namespace std::chrono;
-    return duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count();
+    return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+static int64_t now_us() {
+    return now_ns() / 1000;
 }
 
 [[noreturn]] static void bad(const char * what, int32_t i, const std::string & why) {
@@ -228,27 +234,127 @@ static rp_code decode(rp_context * c, const rp_step * st, const int32_t * tokens
     }
 }
 
-static void sample_group(rp_context * c, rp_step * st, int32_t g, const int32_t * tokens, int32_t * out, int32_t * lp_n,
-                         int32_t * lp_token, float * lp_value) {
-    rp_group & gr = st->groups[g];
+// Where the rows with logits lie. The library's getter writes into the context, so it
+// is asked here, by one thread.
+static void find_logits(rp_context * c, const rp_step * st) {
+    for (int32_t g = 0; g < st->n_groups; g++) {
+        const rp_group & gr = st->groups[g];
+        for (int32_t row = gr.first; row < gr.first + gr.rows; row++) {
+            c->logits[(size_t) row] = llama_get_logits_ith(c->ctx, row);
+        }
+    }
+}
+
+// What sampling reads and writes; each group has rows, a sampler and an error of its
+// own, and nothing else is written.
+struct sampling {
+    rp_context *         c;
+    rp_step *            st;
+    const int32_t *      tokens;
+    int32_t *            out, * lp_n, * lp_token;
+    float *              lp_value;
+    std::atomic<int32_t> next{0}; // in c->order
+};
+
+static void sample_rows(sampling & s, int32_t g) {
+    rp_group & gr = s.st->groups[g];
+    const int32_t stride = s.st->lp_stride;
     for (int32_t k = 0; k < gr.rows; k++) {
         const int32_t row    = gr.first + k;
-        float *       logits = llama_get_logits_ith(c->ctx, row);
+        float *       logits = s.c->logits[(size_t) row];
         if (!logits) {
             throw std::runtime_error("row " + std::to_string(row) + " has no logits");
         }
-        const int32_t t = gr.sampler->sample(c->ctx, row, logits);
-        if (st->lp_stride > 0 && gr.sampler->params.logprobs >= 0) {
-            lp_n[row] = gr.sampler->logprobs(logits, t, st->lp_stride, lp_token + (size_t) row * st->lp_stride,
-                                             lp_value + (size_t) row * st->lp_stride);
+        const int32_t t = gr.sampler->sample(s.c->ctx, row, logits);
+        if (stride > 0 && gr.sampler->params.logprobs >= 0) {
+            s.lp_n[row] = gr.sampler->logprobs(logits, t, stride, s.lp_token + (size_t) row * stride, s.lp_value + (size_t) row * stride);
         }
         gr.sampler->accept(t);
-        out[row] = t;
+        s.out[row] = t;
         gr.accepted++;
-        if (k + 1 < gr.rows && (t != tokens[row + 1] || llama_vocab_is_eog(c->core->vocab, t))) {
+        if (k + 1 < gr.rows && (t != s.tokens[row + 1] || llama_vocab_is_eog(s.c->core->vocab, t))) {
             break;
         }
     }
+}
+
+// Samples one group and notes what it cost. Nothing leaves it.
+static void sample_group(sampling & s, int32_t g) noexcept {
+    rp_group &    gr = s.st->groups[g];
+    const int64_t t0 = now_ns();
+    try {
+        sample_rows(s, g);
+    } catch (const std::exception & e) {
+        gr.failed = 1;
+        try {
+            s.c->errors[(size_t) g] = e.what();
+        } catch (...) { // out of memory: it failed without a word
+        }
+    }
+    const float took       = (float) (now_ns() - t0);
+    s.c->took_ns[(size_t) g] = took;
+    if (gr.accepted > 0) {
+        gr.sampler->row_ns += (took / (float) gr.accepted - gr.sampler->row_ns) / 4;
+    }
+}
+
+// One thread's share: the dearest group that nobody has taken, until none is left.
+static void sample_some(void * data) {
+    sampling & s = *static_cast<sampling *>(data);
+    guard      here; // assertions on helper threads are thrown too
+    for (int32_t i = s.next++; i < s.st->n_groups; i = s.next++) {
+        sample_group(s, s.c->order[(size_t) i]);
+    }
+}
+
+// The least that a team must save to be asked, and the most that asking it is thought
+// to cost, in nanoseconds.
+static constexpr float least_saved_ns = 10'000, most_asking_ns = 1'000'000;
+
+// Samples every group, side by side where the samplers' own measurements say that it
+// pays: what it saves is twice what asking the team cost lately, which is microseconds
+// while its threads spin behind the graph and far more where they sleep or their
+// cores are taken. Who samples a group does not change what it gives.
+static void sample_groups(sampling & s) {
+    rp_context *  c = s.c;
+    const int32_t n = s.st->n_groups, threads = std::min(c->threads, n);
+    float         total = 0, dearest = 0;
+    bool          alone = n < 2 || threads < 2 || c->sampling < 0;
+    for (int32_t g = 0; g < n; g++) {
+        const rp_group & gr = s.st->groups[g];
+        alone               = alone || gr.sampler->reference; // llama.cpp's own asks the context
+        total += gr.sampler->row_ns * (float) gr.rows;
+        dearest = std::max(dearest, gr.sampler->row_ns * (float) gr.rows);
+    }
+    const float together = std::max(dearest, total / (float) threads);
+    s.st->threads        = 1;
+    const float saved = total - together;
+    if (alone || (c->sampling == 0 && saved < std::max(least_saved_ns, 2 * c->asking_ns))) {
+        if (!alone && saved >= least_saved_ns) {
+            c->asking_ns -= c->asking_ns / 512; // asked again some time
+        }
+        for (int32_t g = 0; g < n; g++) {
+            sample_group(s, g);
+        }
+        return;
+    }
+    c->order.resize((size_t) n);
+    for (int32_t g = 0; g < n; g++) {
+        c->order[(size_t) g] = g;
+    }
+    auto cost = [&](int32_t g) { return s.st->groups[g].sampler->row_ns * (float) s.st->groups[g].rows; };
+    std::sort(c->order.begin(), c->order.end(), [&](int32_t a, int32_t b) { return cost(a) > cost(b) || (cost(a) == cost(b) && a < b); });
+    s.st->threads = threads;
+    const int64_t t0 = now_ns();
+    on_team(c->threads, sample_some, &s);
+    const float took = (float) (now_ns() - t0);
+    float       spent = 0, longest = 0;
+    for (int32_t g = 0; g < n; g++) {
+        spent += c->took_ns[(size_t) g];
+        longest = std::max(longest, c->took_ns[(size_t) g]);
+    }
+    const float asking = std::clamp(took - std::max(longest, spent / (float) threads), 0.0f, most_asking_ns);
+    c->asking_ns += (asking - c->asking_ns) / 8;
 }
 
 } // namespace rp
@@ -275,20 +381,18 @@ rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, co
         const int64_t t1 = rp::now_us();
         st->decode_us    = t1 - t0;
         st->sample_us    = 0;
+        st->threads      = 1;
         if (rc != RP_OK) {
             return rc;
         }
         if (c->errors.size() < (size_t) st->n_groups) {
             c->errors.resize((size_t) st->n_groups);
         }
+        rp::find_logits(c, st);
+        rp::sampling s{c, st, tokens, out, lp_n, lp_token, lp_value};
+        rp::sample_groups(s);
         for (int32_t g = 0; g < st->n_groups; g++) {
-            rp_group & gr = st->groups[g];
-            try {
-                rp::sample_group(c, st, g, tokens, out, lp_n, lp_token, lp_value);
-            } catch (const std::exception & e) {
-                gr.failed    = 1;
-                c->errors[g] = e.what();
-            }
+            const rp_group & gr = st->groups[g];
             // Rows whose drafted token was refused leave the memory again. At
             // least the first row stays: its token was the caller's own.
             const int32_t keep = gr.accepted > 0 ? gr.accepted : 1;
