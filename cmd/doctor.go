@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"repartee/catalog"
+	"repartee/cpuset"
 	"repartee/gpu"
-	"repartee/inference"
 	"repartee/inference/llama"
 	"repartee/supply"
 	"repartee/tts"
@@ -35,7 +35,10 @@ func (c *doctorCmd) Run(ctx context.Context, con *console) error {
 		checks = append(checks, check{area, name, ok, needed, detail})
 	}
 	m := gpu.Machine()
-	add("cpu", "model", true, false, fmt.Sprintf("%s, %d physical cores used of %d threads", m.CPU, inference.Cores(), m.Threads))
+	top := cpuset.Here()
+	add("cpu", "model", true, false, m.CPU)
+	add("cpu", "cores", true, false, top.Text(cpuset.Allowed()))
+	add("cpu", "numa", true, false, numaText(top))
 	add("cpu", "features", len(m.Features) > 0, false, strings.Join(m.Features, " "))
 	add("memory", "free", m.FreeBytes > 1<<30, false, fmt.Sprintf("%.1f of %.1f GiB", float64(m.FreeBytes)/(1<<30), float64(m.TotalBytes)/(1<<30)))
 	telemetry := gpu.NewTelemetry()

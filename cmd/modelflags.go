@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repartee/catalog"
+	"repartee/cpuset"
 	"repartee/gpu"
 	"repartee/inference"
 	"repartee/supply"
@@ -40,6 +41,8 @@ type modelFlags struct {
 	card          *card           // set when a GPU was chosen
 	lostTo        func(*card)     // told of the card before anything is loaded; may be nil
 	Threads       int             `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
+	CPUs          cpuset.Set      `name:"cpus" help:"CPUs that the language models compute on, such as 0-7,16-23; models that compute at once divide them. Empty = wherever the system puts the threads. Too few make everything slower." default:"" placeholder:"LIST"`
+	NUMA          string          `name:"numa" help:"Threads on a machine with several memory nodes, as llama.cpp has it: off, distribute (on all nodes), isolate (on one node) or numactl (on --cpus). One node: no effect." enum:"off,distribute,isolate,numactl" default:"off"`
 }
 
 // check refuses values that make no sense together with the flag's name.
@@ -62,7 +65,7 @@ func (m *modelFlags) check() error {
 	if _, _, err := inference.KVTypes(m.KVType); err != nil {
 		return usagef("--kv-type %q: want auto, f16, bf16, q8_0, q4_0, or two of them as K/V", m.KVType)
 	}
-	return nil
+	return m.checkPlacement()
 }
 
 func (m *modelFlags) speculation() inference.Speculation {
@@ -135,6 +138,10 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 	if err != nil {
 		return nil, err
 	}
+	threads, err := m.place()
+	if err != nil {
+		return nil, err
+	}
 	var names []string
 	engines, byPath := map[string]*inference.Engine{}, map[string]*inference.Engine{}
 	closeAll := func() {
@@ -162,7 +169,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 					Name: spec.Name, Cells: cells, GPU: m.card.onGPU(), Parallel: m.Parallel, MaxQueue: m.MaxQueue,
 					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Speculate: m.speculation(), Observer: observer, Log: slog.Default(),
 				},
-				Path: path, DraftPath: drafts[spec.Name], GPULayers: layers, Threads: m.Threads, KVType: m.KVType,
+				Path: path, DraftPath: drafts[spec.Name], GPULayers: layers, Threads: threads, CPUs: m.CPUs, KVType: m.KVType,
 				KV:       inference.TierConfig{Host: int64(m.KVHost) / int64(len(models)), Dir: m.KVDir, Disk: int64(m.KVDisk) / int64(len(models))},
 				CostDir:  filepath.Join(supply.Dir(), "cost"),
 				Progress: loadProgress(con, spec.Name),

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"repartee/cpuset"
 	"repartee/dialogue"
 	"repartee/gpu"
 	"repartee/inference"
@@ -81,6 +82,10 @@ func (c *serveCmd) Run(con *console) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if err := checkCPUs("--tts-cpus", c.TTSCPUs); err != nil {
+		return err
+	}
+	c.apart = len(c.CPUs) > 0 && len(c.TTSCPUs) > 0 && cpuset.Here().Apart(c.CPUs, c.TTSCPUs)
 	var keys []server.Key
 	if c.APIKeyFile != "" {
 		var err error

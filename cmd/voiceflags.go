@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"repartee/catalog"
+	"repartee/cpuset"
 	"repartee/gpu"
 	"repartee/inference"
 	"repartee/supply"
@@ -14,13 +15,15 @@ import (
 
 // voiceFlags are the flags that say which voices to load and how.
 type voiceFlags struct {
-	Voice        []named `help:"Voice to keep resident as NAME=PATH; PATH is an ONNX file or a catalogue name. Repeatable, the first is the default; none switches speech off. Default: the voice that make fetched." placeholder:"NAME=PATH"`
-	TTSDevice    string  `name:"tts-device" help:"Where speech is computed: auto, cpu or cuda." enum:"auto,cpu,cuda" default:"auto"`
-	TTSCache     size    `name:"tts-cache" help:"Memory for finished speech; 0 = off. Too little makes repeated texts be spoken anew." default:"64MiB" placeholder:"SIZE"`
-	TTSCacheDir  string  `name:"tts-cache-dir" help:"Folder for finished speech that outlives the process; empty = none. It holds what was spoken, readable by its owner only." default:"" placeholder:"DIR"`
-	TTSCacheDisk size    `name:"tts-cache-disk" help:"Most bytes in --tts-cache-dir; what was used longest ago goes first." default:"1GiB" placeholder:"SIZE"`
-	maxText      int     // of one request in bytes; 0 = what a server allows
-	TTSThreads   int     `name:"tts-threads" help:"CPU threads of one speech inference; 0 = physical cores, at most 4." default:"0" placeholder:"N"`
+	Voice        []named    `help:"Voice to keep resident as NAME=PATH; PATH is an ONNX file or a catalogue name. Repeatable, the first is the default; none switches speech off. Default: the voice that make fetched." placeholder:"NAME=PATH"`
+	TTSDevice    string     `name:"tts-device" help:"Where speech is computed: auto, cpu or cuda." enum:"auto,cpu,cuda" default:"auto"`
+	TTSCache     size       `name:"tts-cache" help:"Memory for finished speech; 0 = off. Too little makes repeated texts be spoken anew." default:"64MiB" placeholder:"SIZE"`
+	TTSCacheDir  string     `name:"tts-cache-dir" help:"Folder for finished speech that outlives the process; empty = none. It holds what was spoken, readable by its owner only." default:"" placeholder:"DIR"`
+	TTSCacheDisk size       `name:"tts-cache-disk" help:"Most bytes in --tts-cache-dir; what was used longest ago goes first." default:"1GiB" placeholder:"SIZE"`
+	maxText      int        // of one request in bytes; 0 = what a server allows
+	TTSThreads   int        `name:"tts-threads" help:"CPU threads of one speech inference; 0 = physical cores, at most 4." default:"0" placeholder:"N"`
+	TTSCPUs      cpuset.Set `name:"tts-cpus" help:"CPUs that speech is computed on, such as 8-11. With --cpus on other cores neither leaves the other one. Empty = wherever the system puts it." default:"" placeholder:"LIST"`
+	apart        bool       // --cpus and --tts-cpus share no core
 }
 
 // build tells this program from others of the same version: a rebuilt one may
@@ -52,7 +55,14 @@ func (v *voiceFlags) loadVoices(busy func(bool), shared tts.Card) (*tts.Service,
 	if isNone(voices) {
 		return nil, nil
 	}
-	cfg := tts.Config{CacheDir: v.TTSCacheDir, CacheDisk: int64(v.TTSCacheDisk), Build: build(), MaxText: v.maxText, CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Crowded: inference.Computing, Card: shared, Logger: slog.Default()}
+	if err := checkCPUs("--tts-cpus", v.TTSCPUs); err != nil {
+		return nil, err
+	}
+	crowded := inference.Computing
+	if v.apart {
+		busy, crowded = nil, nil
+	}
+	cfg := tts.Config{CacheDir: v.TTSCacheDir, CacheDisk: int64(v.TTSCacheDisk), Build: build(), MaxText: v.maxText, CacheBytes: int64(v.TTSCache), Threads: v.TTSThreads, Device: v.TTSDevice, Busy: busy, Crowded: crowded, CPUs: v.TTSCPUs, Card: shared, Logger: slog.Default()}
 	for _, spec := range voices {
 		path, err := catalog.Resolve(spec.Path, supply.Dir())
 		if err != nil {

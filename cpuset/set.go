@@ -54,6 +54,13 @@ func Parse(text string) (Set, error) {
 	return slices.Compact(s), nil
 }
 
+// Of is the set of some CPUs in any order.
+func Of(cpus []int) Set {
+	s := slices.Clone(Set(cpus))
+	slices.Sort(s)
+	return slices.Compact(s)
+}
+
 // number reads a CPU's number.
 func number(text string) (int, bool) {
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)

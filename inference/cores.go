@@ -1,31 +1,22 @@
 package inference
 
 import (
-	"os"
-	"path/filepath"
 	"runtime"
-	"strings"
+
+	"repartee/cpuset"
 )
 
-// Cores returns the physical cores that this process may use: hardware threads
-// of one core count once, and a smaller CPU affinity or quota that the Go
-// runtime sees is kept.
+// Cores returns how many threads compute on this machine unless something else is
+// said: one for each fast physical core that the process may use, within the quota
+// of its control group and what the Go runtime was told.
 func Cores() int {
-	return min(max(physicalCores("/sys/devices/system/cpu"), 1), runtime.GOMAXPROCS(0))
+	return min(max(len(cpuset.Here().Default(cpuset.Allowed())), 1), runtime.GOMAXPROCS(0))
 }
 
-// physicalCores counts the distinct sets of sibling threads below a sysfs
-// directory; without one it returns the number of CPUs.
-func physicalCores(sys string) int {
-	files, _ := filepath.Glob(filepath.Join(sys, "cpu[0-9]*", "topology", "thread_siblings_list"))
-	seen := map[string]bool{}
-	for _, f := range files {
-		if b, err := os.ReadFile(f); err == nil {
-			seen[strings.TrimSpace(string(b))] = true
-		}
+// CoresOf is the same for a list of CPUs that the user chose: slow cores count there.
+func CoresOf(cpus cpuset.Set) int {
+	if len(cpus) == 0 {
+		return Cores()
 	}
-	if len(seen) == 0 {
-		return runtime.NumCPU()
-	}
-	return len(seen)
+	return max(len(cpuset.Here().Chosen(cpus)), 1)
 }

@@ -32,7 +32,11 @@ func costFile(dir string, cfg LoadConfig, info llama.ModelInfo, kv string) strin
 	if dir == "" {
 		return ""
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%d|%d|%s|%s|%s", filepath.Base(cfg.Path), info.SizeBytes, cfg.Threads, cfg.GPULayers, kv, processor(), llama.Build()))
+	key := fmt.Appendf(nil, "%s|%d|%d|%d|%s|%s|%s", filepath.Base(cfg.Path), info.SizeBytes, cfg.Threads, cfg.GPULayers, kv, processor(), llama.Build())
+	if len(cfg.CPUs) > 0 { // cores of another kind, or both threads of one
+		key = fmt.Appendf(key, "|%s", cfg.CPUs)
+	}
+	sum := sha256.Sum256(key)
 	return filepath.Join(dir, hex.EncodeToString(sum[:12])+".json")
 }
 

@@ -45,6 +45,7 @@ func (e *InputTooLongError) Error() string {
 // with the first request: most engines never embed, and its context costs
 // memory. It has a thread of its own, as every llama.cpp context must.
 type embedding struct {
+	cfg  Config
 	make func() (Embedder, error)
 	log  *slog.Logger
 	jobs chan *embedJob
@@ -63,7 +64,7 @@ type embedJob struct {
 }
 
 func newEmbedding(cfg Config) *embedding {
-	w := &embedding{make: cfg.Embedder, log: cfg.Log, jobs: make(chan *embedJob, cfg.MaxQueue), quit: make(chan struct{})}
+	w := &embedding{cfg: cfg, make: cfg.Embedder, log: cfg.Log, jobs: make(chan *embedJob, cfg.MaxQueue), quit: make(chan struct{})}
 	if w.make != nil {
 		w.done.Go(w.run)
 	}
@@ -78,6 +79,7 @@ func (w *embedding) close() {
 
 func (w *embedding) run() {
 	runtime.LockOSThread()
+	stay(w.cfg)
 	var e Embedder
 	defer func() {
 		if e != nil {

@@ -37,6 +37,7 @@ type Config struct {
 	fixed     bool                   // tests: what steps cost is not learned
 	threads   int                    // of the context, for Yield; 0 = unknown
 	processor *cpuShare              // nil = nobody else's
+	cpus      []int                  // that it computes on, neighbours near each other; empty = any
 	// CostFile keeps what steps cost between processes; empty = nowhere.
 	CostFile string
 	// GPU is how a GPU is used, if one is.
@@ -319,8 +320,10 @@ func (e *Engine) Close() {
 // error and starts over with an empty memory.
 func (e *Engine) run() {
 	runtime.LockOSThread()
+	stay(e.cfg)
 	defer close(e.ended)
 	defer resident.Add(-1)
+	defer e.sched.yield.leave(e.cfg.processor)
 	defer e.sched.compute(false)
 	defer e.ctx.Close()
 	defer e.closeDraft()

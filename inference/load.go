@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"repartee/cpuset"
 	"repartee/inference/llama"
 )
 
@@ -15,8 +16,11 @@ type LoadConfig struct {
 	Config           // Cells 0 = fitted to memory
 	Path      string // GGUF file
 	GPULayers int    // −1 = all
-	Threads   int    // 0 = the machine's cores
-	KVType    string // "auto", a type, or K/V, e.g. "q8_0/f16"
+	Threads   int    // 0 = one for each physical core of CPUs
+	// CPUs are those that the model computes on, with its draft model and embedder;
+	// empty = wherever the system puts them. Engines that compute at once divide them.
+	CPUs   cpuset.Set
+	KVType string // "auto", a type, or K/V, e.g. "q8_0/f16"
 	// CostDir holds what steps cost on this machine, a file a model; empty = it is
 	// learned anew each time.
 	CostDir string
@@ -30,7 +34,15 @@ type LoadConfig struct {
 
 // Load reads a model, makes its context, computes every batch shape that
 // matters once, and starts an engine. It blocks for as long as that takes.
-func Load(cfg LoadConfig) (*Engine, error) {
+func Load(cfg LoadConfig) (e *Engine, err error) {
+	// On its CPUs, for memory lies where it was touched first.
+	if e := cpuset.Do(cfg.CPUs, func() { e, err = load(cfg) }); e != nil {
+		return nil, fmt.Errorf("inference: %w", e)
+	}
+	return e, err
+}
+
+func load(cfg LoadConfig) (*Engine, error) {
 	if _, _, err := KVTypes(cfg.KVType); err != nil {
 		return nil, err
 	}
@@ -51,7 +63,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		cfg.Cells = fitCells(info)
 	}
 	if cfg.Threads <= 0 {
-		cfg.Threads = Cores()
+		cfg.Threads = CoresOf(cfg.CPUs)
 	}
 	if cfg.Draft, err = loadDraft(cfg, model); err != nil {
 		model.Close()
@@ -76,7 +88,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		return fail(err)
 	}
 	cfg.Log.Info("model resident", "model", cfg.Name, "file", cfg.Path, "description", info.Description,
-		"cells", cfg.Cells, "kv", kv.String(), "kv_why", kv.why, "threads", cfg.Threads, "memory", memoryText(ctx.Memory()), "took", time.Since(began).Round(time.Millisecond).String())
+		"cells", cfg.Cells, "kv", kv.String(), "kv_why", kv.why, "threads", cfg.Threads, "cpus", onCPUs(cfg.CPUs), "memory", memoryText(ctx.Memory()), "took", time.Since(began).Round(time.Millisecond).String())
 	if cfg.Deterministic {
 		level := slog.LevelInfo
 		steady, why := independence(cfg, info, kv, gpu, ev)
@@ -86,6 +98,7 @@ func Load(cfg LoadConfig) (*Engine, error) {
 		cfg.Log.Log(context.Background(), level, "answers and company", "model", cfg.Name, "independent", steady, "why", why)
 	}
 	cfg.threads, cfg.processor = cfg.Threads, &machine
+	cfg.cpus = cpuset.Here().ByCore(cfg.CPUs)
 	if gpu {
 		cfg.threads = 0 // its steps need no cores
 	}
@@ -142,6 +155,13 @@ func fitCells(info llama.ModelInfo) int {
 		}
 	}
 	return cells / 256 * 256
+}
+
+func onCPUs(s cpuset.Set) string {
+	if len(s) == 0 {
+		return "any"
+	}
+	return s.String()
 }
 
 func memoryText(m llama.MemoryUse) string {

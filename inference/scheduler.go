@@ -42,6 +42,7 @@ func (s *scheduler) init(e *Engine) {
 	s.cost.fixed = e.cfg.fixed
 	s.guess.init(e)
 	s.yield.threads, s.yield.now = e.cfg.threads, e.cfg.threads
+	s.yield.join(e.cfg)
 	s.initTiers()
 	s.accounts = map[string]*account{}
 }

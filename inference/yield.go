@@ -1,10 +1,19 @@
 package inference
 
-import "sync/atomic"
+import (
+	"math/bits"
+	"sync/atomic"
+
+	"repartee/cpuset"
+)
 
 // cpuShare is what engines of one machine share: how many of them have something
-// to compute right now.
-type cpuShare struct{ computing atomic.Int32 }
+// to compute right now, and which.
+type cpuShare struct {
+	computing atomic.Int32
+	taken     atomic.Uint64 // places of engines, a bit each
+	busy      atomic.Uint64 // of those that compute
+}
 
 // machine is that of all engines that Load makes.
 var machine cpuShare
@@ -22,46 +31,113 @@ type yielding struct {
 	threads int // of the engine when it has all its cores; 0 = leave them alone
 	now     int
 	counted bool // in computing
+	// Where the engine has CPUs of its own: its place among the engines, a bit, and
+	// the part of the CPUs that its threads are on.
+	place uint64
+	part  part
 }
+
+// part is the rank-th of of equal parts.
+type part struct{ rank, of int }
 
 // Yield tells the engine that other work needs a core from now on (true) or no
 // longer does; the next step has one compute thread fewer, or all again. Any
 // goroutine may call it; the last call counts.
 func (e *Engine) Yield(on bool) { e.sched.yield.wanted.Store(on) }
 
+// stay keeps the calling thread, which is locked, on the engine's CPUs.
+func stay(cfg Config) {
+	set := cpuset.Of(cfg.cpus)
+	if err := cpuset.Pin(set); err != nil {
+		cfg.Log.Error("keeping an engine on its CPUs", "engine", cfg.Name, "error", err)
+	}
+}
+
+// join takes a place among the engines that divide CPUs. One that finds none shares
+// them all.
+func (y *yielding) join(cfg Config) {
+	y.part = part{0, 1}
+	if len(cfg.cpus) == 0 || y.threads == 0 {
+		return
+	}
+	for {
+		taken := cfg.processor.taken.Load()
+		if y.place = ^taken & (taken + 1); y.place == 0 || cfg.processor.taken.CompareAndSwap(taken, taken|y.place) {
+			return
+		}
+	}
+}
+
+// leave gives the place back.
+func (y *yielding) leave(p *cpuShare) { p.taken.And(^y.place) }
+
 // compute notes whether the engine has something to compute: engines that do so
 // at once divide the cores.
 func (s *scheduler) compute(on bool) {
-	y := &s.yield
+	y, p := &s.yield, s.e.cfg.processor
 	if y.threads == 0 || on == y.counted {
 		return
 	}
 	y.counted = on
 	if on {
-		s.e.cfg.processor.computing.Add(1)
+		p.busy.Or(y.place)
+		p.computing.Add(1)
 	} else {
-		s.e.cfg.processor.computing.Add(-1)
+		p.computing.Add(-1)
+		p.busy.And(^y.place)
 	}
 }
 
-// share sets the threads for the next step.
+// share sets the threads for the next step, and where they are.
 func (s *scheduler) share() {
-	y := &s.yield
-	want := max(y.threads/max(int(s.e.cfg.processor.computing.Load()), 1), 1)
+	y, p := &s.yield, s.e.cfg.processor
+	if y.threads == 0 {
+		return
+	}
+	engines := max(int(p.computing.Load()), 1)
+	want := max(y.threads/engines, 1)
 	if y.wanted.Load() {
 		want = max(want-1, 1)
 	}
-	if want == y.now || y.threads == 0 {
-		return
+	mine := part{0, 1}
+	if y.place != 0 {
+		rank := bits.OnesCount64(p.busy.Load() & (y.place - 1))
+		mine = part{min(rank, engines-1), engines}
 	}
-	if err := s.e.ctx.SetThreads(want, want); err != nil {
-		s.e.cfg.Log.Error("sharing cores", "engine", s.e.cfg.Name, "threads", want, "error", err)
-		return
+	if want != y.now {
+		if !s.threads(want) {
+			return
+		}
+		y.now = want
 	}
-	if d := s.guess.model; d != nil {
-		if err := d.ctx.SetThreads(want, want); err != nil {
-			s.e.cfg.Log.Error("sharing cores", "engine", s.e.cfg.Name, "threads", want, "error", err)
+	if mine != y.part {
+		y.part = mine
+		if c, ok := s.e.ctx.(interface {
+			Pin(threads int, cpus []int) error
+		}); ok {
+			if err := c.Pin(y.now, mine.cut(s.e.cfg.cpus)); err != nil {
+				s.e.cfg.Log.Error("dividing the CPUs", "engine", s.e.cfg.Name, "error", err)
+			}
 		}
 	}
-	y.now = want
+}
+
+// threads tells the contexts how many threads the next step has.
+func (s *scheduler) threads(n int) bool {
+	if err := s.e.ctx.SetThreads(n, n); err != nil {
+		s.e.cfg.Log.Error("sharing cores", "engine", s.e.cfg.Name, "threads", n, "error", err)
+		return false
+	}
+	if d := s.guess.model; d != nil {
+		if err := d.ctx.SetThreads(n, n); err != nil {
+			s.e.cfg.Log.Error("sharing cores", "engine", s.e.cfg.Name, "threads", n, "error", err)
+		}
+	}
+	return true
+}
+
+// cut is the part of a list, at least one entry of it.
+func (p part) cut(cpus []int) []int {
+	from, to := p.rank*len(cpus)/p.of, (p.rank+1)*len(cpus)/p.of
+	return cpus[from:max(to, from+1)]
 }

@@ -73,3 +73,75 @@ func TestEnginesDivideTheCores(t *testing.T) {
 	f(2, 2, 1)
 	f(1, 1, 1)
 }
+
+// pinnedContext notes the CPUs that its threads were kept on too.
+type pinnedContext struct {
+	threadContext
+	on *[][]int
+}
+
+func (c pinnedContext) Pin(_ int, cpus []int) error {
+	*c.on = append(*c.on, cpus)
+	return nil
+}
+
+// TestEnginesDivideTheCPUs has engines with CPUs of their own compute alone, beside
+// each other, and alone again.
+func TestEnginesDivideTheCPUs(t *testing.T) {
+	var shared cpuShare
+	var on [3][][]int
+	var e [3]*Engine
+	for i := range e {
+		ctx := pinnedContext{threadContext{set: new([]int)}, &on[i]}
+		e[i] = newEngine(&fakeModel{}, ctx, Config{Name: "m", Cells: 4096, threads: 4, processor: &shared, cpus: []int{0, 8, 1, 9}})
+	}
+	ask := func(i int) {
+		e[i].submitted(t, &Request{Prompt: []Token{'a', 'b'}, MaxTokens: 5})
+		e[i].sched.step()
+	}
+	ask(0)
+	ask(2)
+	e[0].sched.step()
+	for range 10 {
+		e[2].sched.step() // and ends
+	}
+	e[0].sched.step()
+	for range 10 {
+		e[0].sched.step()
+	}
+	ask(2) // alone: all of them again
+	want := [3][][]int{{{0, 8}, {0, 8, 1, 9}}, nil, {{1, 9}, {0, 8, 1, 9}}}
+	for i := range on {
+		if !slices.EqualFunc(on[i], want[i], slices.Equal) {
+			t.Errorf("engine %d was on %v, want %v", i, on[i], want[i])
+		}
+	}
+	if got := shared.taken.Load(); got != 0b111 {
+		t.Errorf("places taken: %b, want 111", got)
+	}
+	e[1].sched.yield.leave(&shared)
+	again := newEngine(&fakeModel{}, threadContext{set: new([]int)}, Config{Name: "m", Cells: 4096, threads: 4, processor: &shared, cpus: []int{0}})
+	if again.sched.yield.place != 0b010 {
+		t.Errorf("the next engine's place is %b, want the one left, 10", again.sched.yield.place)
+	}
+}
+
+func TestPartsOfCPUs(t *testing.T) {
+	for _, tt := range []struct {
+		cpus []int
+		part part
+		want []int
+	}{
+		{[]int{0, 1, 2, 3}, part{0, 1}, []int{0, 1, 2, 3}},
+		{[]int{0, 1, 2, 3}, part{1, 2}, []int{2, 3}},
+		{[]int{0, 1, 2, 3, 4}, part{0, 2}, []int{0, 1}},
+		{[]int{0, 1, 2, 3, 4}, part{1, 2}, []int{2, 3, 4}},
+		{[]int{5}, part{2, 3}, []int{5}},
+		{[]int{5, 7}, part{0, 3}, []int{5}},
+		{[]int{5, 7}, part{2, 3}, []int{7}},
+	} {
+		if got := tt.part.cut(tt.cpus); !slices.Equal(got, tt.want) {
+			t.Errorf("%+v of %v = %v, want %v", tt.part, tt.cpus, got, tt.want)
+		}
+	}
+}

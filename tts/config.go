@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"repartee/cpuset"
 )
 
 // VoiceSpec names a voice file to keep resident.
@@ -37,6 +39,8 @@ type Config struct {
 	EspeakData    string
 	// Threads an inference uses; 0 = physical cores, at most 4.
 	Threads int
+	// CPUs are those that inference runs on, but for CUDA's; empty = any.
+	CPUs cpuset.Set
 	// Device is auto, cpu or cuda; empty = auto. With auto each voice goes where
 	// it is faster, and to the CPU when CUDA is missing something or wrong.
 	Device string

@@ -48,7 +48,7 @@ func New(cfg Config) (_ *Service, err error) {
 		return nil, errors.New("tts: no voice to load")
 	}
 	if cfg.Threads <= 0 {
-		cfg.Threads = defaultThreads()
+		cfg.Threads = defaultThreads(cfg.CPUs)
 	}
 	if err := onnx.Open(cfg.Runtime); err != nil {
 		return nil, fmt.Errorf("tts: %w", err)
@@ -74,7 +74,7 @@ func New(cfg Config) (_ *Service, err error) {
 	for _, spec := range cfg.Voices {
 		t0 := time.Now()
 		print := s.fingerprint(spec.Path)
-		v, why, err := where.place(s.ctx, spec.Path, voice.Options{Threads: cfg.Threads, Licence: spec.Licence, Logger: s.log.With("voice", spec.Name)})
+		v, why, err := where.place(s.ctx, spec.Path, voice.Options{Threads: cfg.Threads, CPUs: cfg.CPUs, Licence: spec.Licence, Logger: s.log.With("voice", spec.Name)})
 		if err != nil {
 			return nil, fmt.Errorf("tts: voice %q: %w", spec.Name, err)
 		}

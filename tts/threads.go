@@ -1,7 +1,15 @@
 package tts
 
-import "runtime"
+import "repartee/cpuset"
 
-// defaultThreads leaves large machines to others: more than four threads gain
+// defaultThreads is a thread for each physical core of cpus, or of all that the
+// process may use, and leaves large machines to others: more than four threads gain
 // little for one clause.
-func defaultThreads() int { return min(max(runtime.NumCPU(), 1), 4) }
+func defaultThreads(cpus cpuset.Set) int {
+	top := cpuset.Here()
+	on := top.Default(cpuset.Allowed())
+	if len(cpus) > 0 {
+		on = top.Chosen(cpus)
+	}
+	return min(max(len(on), 1), 4)
+}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 
+	"repartee/cpuset"
+
 	ort "github.com/yalue/onnxruntime_go"
 )
 
@@ -58,6 +60,7 @@ func Version() string {
 // at once; Close waits for runs to end.
 type Session struct {
 	in, out []string
+	cpus    cpuset.Set
 	mu      sync.RWMutex // held for reading by runs, for writing by Close
 	s       *ort.DynamicAdvancedSession
 }
@@ -93,11 +96,17 @@ func NewSession(data []byte, inputs, outputs []string, o Options) (*Session, err
 	if err != nil {
 		return nil, fmt.Errorf("onnx: session options: %w", err)
 	}
-	s, err := ort.NewDynamicAdvancedSessionWithONNXData(data, inputs, outputs, opts)
+	// The session's own threads, all but the caller's, start on the CPUs of the thread
+	// that makes it: the runtime leaves threads alone whose number it was given. Its
+	// option session.intra_op_thread_affinities would say the same of these only.
+	var s *ort.DynamicAdvancedSession
+	if e := cpuset.Do(o.CPUs, func() { s, err = ort.NewDynamicAdvancedSessionWithONNXData(data, inputs, outputs, opts) }); e != nil {
+		return nil, fmt.Errorf("onnx: %w", e)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("onnx: loading graph: %w", err)
 	}
-	return &Session{in: slices.Clone(inputs), out: slices.Clone(outputs), s: s}, nil
+	return &Session{in: slices.Clone(inputs), out: slices.Clone(outputs), cpus: o.CPUs, s: s}, nil
 }
 
 // Close releases the session. Later runs fail.
@@ -150,7 +159,12 @@ func (s *Session) Run(ctx context.Context, in ...Tensor) ([]Tensor, error) {
 			}
 		}
 	}()
-	if err := s.run(ctx, values, results); err != nil {
+	// The calling thread computes too, with one thread it alone.
+	var err error
+	if e := cpuset.Do(s.cpus, func() { err = s.run(ctx, values, results) }); e != nil {
+		return nil, fmt.Errorf("onnx: %w", e)
+	}
+	if err != nil {
 		return nil, err
 	}
 	out := make([]Tensor, len(results))

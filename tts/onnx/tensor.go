@@ -3,6 +3,8 @@ package onnx
 import (
 	"errors"
 	"fmt"
+
+	"repartee/cpuset"
 )
 
 // Tensor is an array that goes into or comes out of a graph. Exactly one of
@@ -57,6 +59,8 @@ func (t Tensor) check(name string) error {
 type Options struct {
 	// Threads of one run; 0 = 1.
 	Threads int
+	// CPUs are those that runs of the session stay on; empty = any.
+	CPUs cpuset.Set
 	// CUDA asks for the CUDA provider; Open must have loaded it.
 	CUDA bool
 	// Profile, when set, is the file prefix of a runtime profile.

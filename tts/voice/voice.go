@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"repartee/cpuset"
 	"repartee/tts/onnx"
 )
 
@@ -76,6 +77,7 @@ type Voice interface {
 // Options of Load.
 type Options struct {
 	Threads int
+	CPUs    cpuset.Set // that inference runs on; empty = any
 	CUDA    bool
 	Licence string
 	// Logger is told when a voice is run otherwise than hoped for; nil = discard.
@@ -97,5 +99,5 @@ func (o Options) device() string {
 }
 
 func (o Options) session(threads int) onnx.Options {
-	return onnx.Options{Threads: threads, CUDA: o.CUDA}
+	return onnx.Options{Threads: threads, CPUs: o.CPUs, CUDA: o.CUDA}
 }
