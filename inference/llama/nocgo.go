@@ -70,6 +70,8 @@ func (s *Sampler) Accept(...Token) error { return ErrNotBuilt }
 // Close does nothing.
 func (s *Sampler) Close() {}
 
+func (s *Sampler) askAll() {}
+
 // Context is a KV cache over a model; there are none here.
 type Context struct{}
 

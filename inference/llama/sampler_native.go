@@ -85,6 +85,9 @@ func (s *Sampler) Accept(prompt ...Token) error {
 	return failure(code, ErrArgument, "accepting prompt tokens", &msg)
 }
 
+// askAll makes the grammar be asked about every token, in tests.
+func (s *Sampler) askAll() { C.rp_sampler_ask_all(s.c) }
+
 // Close frees the sampler; it must not be in a Step.
 func (s *Sampler) Close() {
 	if s.c != nil {

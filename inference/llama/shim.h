@@ -197,6 +197,7 @@ typedef struct rp_sampling_params {
 rp_code rp_sampler_new(const rp_model * model, const rp_sampling_params * params, const int32_t * bias_token,
                        const float * bias_value, const rp_grammar * grammar, rp_sampler ** out, char * msg, size_t cap);
 void    rp_sampler_free(rp_sampler * s);
+void    rp_sampler_ask_all(rp_sampler * s); // tests: its grammar is asked about every token
 rp_code rp_sampler_accept(rp_sampler * s, const int32_t * tokens, int32_t n, char * msg, size_t cap);
 
 // ---- grammar (any thread; a compiled grammar is read-only) ----

@@ -2,6 +2,8 @@
 
 #include "model.h"
 
+#include <vector>
+
 struct llama_grammar;
 
 // A compiled grammar: never advanced itself, samplers take clones of it.
@@ -21,5 +23,8 @@ llama_grammar * clone_grammar(const llama_grammar & g);
 void            free_grammar(llama_grammar * g);
 void            advance_grammar(llama_grammar & g, int32_t token);
 void            apply_grammar(const llama_grammar & g, llama_token_data_array * candidates);
+// Takes out tokens that the grammar cannot take because of their first byte; others
+// that it cannot take may stay.
+void            drop_by_lead(model_core & m, const llama_grammar & g, std::vector<llama_token_data> & candidates);
 
 } // namespace rp

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace rp {
 
@@ -21,6 +22,8 @@ struct model_core {
     std::once_flag             templates_once;
     std::shared_ptr<templates> chat; // made on first use
     std::string                chat_error;
+    std::once_flag             leads_once;
+    std::vector<uint16_t>      leads; // by token, see grammar_lead.cpp; made on first use
 
     ~model_core();
 };

@@ -109,6 +109,9 @@ bool rp_sampler::allowed(int32_t token) {
 }
 
 void rp_sampler::keep_allowed() {
+    if (!ask_all) {
+        rp::drop_by_lead(*core, *grammar, cand);
+    }
     llama_token_data_array arr{cand.data(), cand.size(), -1, false};
     rp::apply_grammar(*grammar, &arr);
     cand.erase(std::remove_if(cand.begin(), cand.end(), [](const cand_t & c) { return c.logit == -INFINITY; }), cand.end());

@@ -43,6 +43,8 @@ struct rp_sampler {
 
     bool penalties = false;
 
+    bool ask_all = false; // tests: the grammar is asked about every token
+
     // What a row cost lately, nanoseconds: what a step goes by when it shares its
     // groups out. A new sampler's is a guess from the vocabulary.
     float row_ns = 0;

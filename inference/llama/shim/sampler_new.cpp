@@ -114,6 +114,10 @@ rp_code rp_sampler_new(const rp_model * model, const rp_sampling_params * p, con
     });
 }
 
+void rp_sampler_ask_all(rp_sampler * s) {
+    s->ask_all = true;
+}
+
 void rp_sampler_free(rp_sampler * s) {
     rp::quietly([&]() -> rp_code {
         delete s;
