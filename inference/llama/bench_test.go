@@ -149,7 +149,7 @@ func BenchmarkKVTypes(b *testing.B) {
 	defer runtime.UnlockOSThread()
 	for _, types := range [][2]KVType{{KVF16, KVF16}, {KVQ8, KVF16}, {KVQ8, KVQ8}} {
 		name := string(types[0]) + "-" + string(types[1])
-		params := ContextParams{Cells: 4096, Sequences: 10, Batch: 512, Outputs: 8, TypeK: types[0], TypeV: types[1]}
+		params := ContextParams{Cells: 4096, Sequences: 10, Batch: 512, Outputs: 8, SWAFull: true, TypeK: types[0], TypeV: types[1]}
 		read := func(b *testing.B, c *Context, seq SeqID, n, chunk int) {
 			b.Helper()
 			var batch Batch
@@ -196,6 +196,37 @@ func BenchmarkKVTypes(b *testing.B) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// BenchmarkWindows reads 1024 tokens into a small model whose heads share no keys,
+// five of whose six layers see a window: most of its time is attention.
+func BenchmarkWindows(b *testing.B) {
+	for _, window := range []uint32{128, 512} {
+		m := tinyModel(b, tinyShape{layers: 6, width: 256, heads: 4, context: 2048, window: window})
+		for _, chunk := range []int{16, 64, 512} {
+			b.Run(fmt.Sprintf("%d/read-1024-by-%d", window, chunk), func(b *testing.B) {
+				oneThread(b)
+				c, err := m.NewContext(ContextParams{Cells: 2048, Sequences: 2, Batch: 512, Outputs: 1, Threads: 2, FlashAttn: 1, SWAFull: true})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer c.Close()
+				var batch Batch
+				for b.Loop() {
+					for at := 0; at < 1024; at += chunk {
+						batch.Reset()
+						for i := range chunk {
+							batch.Add(Token(5+(at+i)*13%200), Pos(at+i), 0)
+						}
+						if err := c.Step(&batch); err != nil {
+							b.Fatal(err)
+						}
+					}
+					_ = c.SeqRemove(0, 0, -1)
+				}
+			})
 		}
 	}
 }

@@ -120,3 +120,94 @@ func TestSlidingWindow(t *testing.T) {
 		t.Errorf("with short windows: %v, want %v", got, want)
 	}
 }
+
+// TestAWindowHasTheSameBitsInAnyCompany has windows that are smaller and larger than a
+// segment of the kernel, and as large, and prompts whose rows see all of theirs and
+// only a part. A row read alone is the measure: chunks, where rows are computed
+// together, gaps between the cells, rows of others in front of and among one's own,
+// cells of others between one's own, and threads must not move a bit.
+func TestAWindowHasTheSameBitsInAnyCompany(t *testing.T) {
+	if tinyLayers != 0 {
+		t.Skip("on a GPU sums are rounded by where the cells lie")
+	}
+	const n, tail = 620, 12
+	for _, window := range []uint32{8, 60, 255, 256, 257, 300, 512, 600} {
+		m := tinyModel(t, tinyShape{layers: 6, width: 64, heads: 2, context: 2048, window: window})
+		// read is what the model thinks behind each of the last tokens, read in chunks
+		// beside `beside` rows of another sequence, which stand in front of a chunk, or
+		// every `among` rows in it.
+		read := func(chunk, beside, among, threads int, cells []int32) (all [tail][]TokenLogprob) {
+			t.Helper()
+			c, err := m.NewContext(ContextParams{Cells: 4096, Sequences: 2, Batch: 1024, Outputs: tail, Threads: threads, FlashAttn: 1, SWAFull: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			var samplers [tail]*Sampler
+			for i := range samplers {
+				samplers[i] = newSampler(t, m, SamplingParams{Logprobs: 20})
+			}
+			var b Batch
+			others, taken := 0, map[int32]bool{}
+			for _, cell := range cells {
+				taken[cell] = true
+			}
+			free := int32(0) // others take what lies between
+			other := func() {
+				for taken[free] {
+					free++
+				}
+				b.Add(Token(5+others*31%200), Pos(others), 1)
+				b.Cells = append(b.Cells, free)
+				others++
+				free++
+			}
+			before, _ := Attentions()
+			for at := 0; at < n; {
+				b.Reset()
+				k := min(chunk, n-at)
+				for range beside {
+					other()
+				}
+				for i := range k {
+					if among > 0 && i%among == among-1 {
+						other()
+					}
+					if at+i >= n-tail {
+						b.Groups = append(b.Groups, Group{Sampler: samplers[at+i-(n-tail)], First: len(b.Tokens), Rows: 1})
+					}
+					b.Add(Token(5+(at+i)*13%200), Pos(at+i), 0)
+					b.Cells = append(b.Cells, cells[at+i])
+				}
+				if err := c.Step(&b); err != nil {
+					t.Fatal(err)
+				}
+				for _, g := range b.Groups {
+					all[int(b.Pos[g.First])-(n-tail)] = slices.Clone(b.Logprobs[g.First])
+				}
+				at += k
+			}
+			if now, _ := Attentions(); now == before {
+				t.Fatal("our attention was not used")
+			}
+			return all
+		}
+		want := read(2, 0, 0, 1, adjacent(0, n))
+		f := func(chunk, beside, among, threads int, cells []int32) {
+			t.Helper()
+			got := read(chunk, beside, among, threads, cells)
+			for i := range got {
+				if !slices.Equal(got[i], want[i]) {
+					t.Errorf("window %d, chunks of %d beside %d rows (one every %d) on %d threads: the %dth last row has %v, want %v",
+						window, chunk, beside, among, threads, tail-i, got[i][0], want[i][0])
+				}
+			}
+		}
+		f(620, 0, 0, 1, adjacent(0, n))
+		f(618, 0, 0, 2, adjacent(500, n)) // the last two by themselves
+		f(64, 3, 0, 2, spread(3, n))
+		f(17, 1, 0, 2, adjacent(3, n))
+		f(50, 0, 5, 2, spread(100, n))
+		f(100, 40, 0, 1, adjacent(64, n))
+	}
+}

@@ -6,8 +6,9 @@
 // through the row's own cells in the order of the buffer, in segments that are
 // counted in those cells, and adds everything in an order that depends on nothing
 // but their number. Rows of a sequence, and heads that share keys, read a tile of
-// keys and values once. Threads, the rows of a step, and where the cells lie decide
-// only who computes what.
+// keys and values once: also rows whose windows slide, each of which begins its
+// segments at its own first cell. Threads, the rows of a step, and where the cells
+// lie decide only who computes what.
 //
 // Within a segment softmax needs no rescaling: all scores are there before the
 // first value is added (two passes, as in Milakov and Gimelshein 2018); segments
@@ -62,9 +63,10 @@ void finish(float * out, const float * acc, float total, int dv) {
     }
 }
 
-void set_query(const job & j, query & q, int row, int head, int cells) {
+void set_query(const job & j, query & q, int row, int head, int skip, int cells) {
     q.row          = row;
     q.head         = head;
+    q.skip         = skip;
     q.cells        = cells;
     const float *x = (const float *) ((const char *) j.q->data + (size_t) row * j.q->nb[1] + (size_t) head * j.q->nb[2]);
     for (int d = 0; d < j.dk; d += lanes) {
@@ -72,11 +74,12 @@ void set_query(const job & j, query & q, int row, int head, int cells) {
     }
 }
 
-// Rows first … first+n−1, whose lists are beginnings of s.list, with one key head.
-void run_rows(const job & j, scratch & s, int head_kv, int first, int n, const int * cells) {
+// Rows first … first+n−1 with one key head. The list of each is a run of s.list, cells
+// long from skip on.
+void run_rows(const job & j, scratch & s, int head_kv, int first, int n, const int * skip, const int * cells) {
     const int count = n * j.share;
     for (int i = 0; i < count; i++) {
-        set_query(j, s.queries[i], first + i / j.share, head_kv * j.share + i % j.share, cells[i / j.share]);
+        set_query(j, s.queries[i], first + i / j.share, head_kv * j.share + i % j.share, skip[i / j.share], cells[i / j.share]);
         s.queries[i].max = s.queries[i].sum = 0;
     }
     float max[most_rows * most_share], total[most_rows * most_share];
@@ -109,18 +112,20 @@ void by_rows(const job & j, scratch & s, const ggml_compute_params * params, int
         }
         const int last = std::min(j.rows, (b + 1) * block);
         for (int row = b * block; row < last;) {
-            int cells[most_rows], n = 0;
+            int skip[most_rows] = {}, cells[most_rows], n = 1, have;
+            have = cells[0] = attended(j.masks(row), j.cells, s.list.data());
             for (; row + n < last; n++) {
-                int have = attended(j.masks(row + n), j.cells, s.next.data());
-                if (n > 0 && (have < cells[n - 1] || memcmp(s.next.data(), s.list.data(), sizeof(int32_t) * (size_t) cells[n - 1]) != 0)) {
+                cells[n] = attended(j.masks(row + n), j.cells, s.next.data());
+                skip[n]  = found(s.list.data(), have, skip[n - 1], s.next.data(), cells[n]);
+                if (skip[n] < 0) {
                     break;
                 }
-                std::swap(s.next, s.list);
-                cells[n] = have;
+                std::copy(s.next.data() + (have - skip[n]), s.next.data() + cells[n], s.list.data() + have);
+                have = skip[n] + cells[n];
             }
             for (int h = 0; h < j.heads_kv; h++) {
                 if (whole || (b * j.heads_kv + h) % params->nth == params->ith) {
-                    run_rows(j, s, h, row, n, cells);
+                    run_rows(j, s, h, row, n, skip, cells);
                 }
             }
             row += n;
@@ -145,7 +150,7 @@ void by_segments(const job & j, scratch & s, const ggml_compute_params * params,
                     continue;
                 }
                 for (int i = 0; i < j.share; i++) {
-                    set_query(j, s.queries[i], row, h * j.share + i, cells);
+                    set_query(j, s.queries[i], row, h * j.share + i, 0, cells);
                 }
                 float max[most_share], total[most_share];
                 run_segment(j, s, h, at, s.queries.data(), j.share, max, total);

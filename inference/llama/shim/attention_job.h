@@ -2,6 +2,7 @@
 // that it knows, and which cells a row attends to.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 
 #include "ggml.h"
@@ -13,8 +14,10 @@ namespace {
 constexpr int segment   = 256; // own cells whose scores are held at a time
 constexpr int tile      = 64;  // cells whose keys or values are widened at a time
 constexpr int most_rows = 16;  // of one sequence, computed together
+constexpr int most_skip = 32;  // cells by which the windows of rows computed together begin later than the first's
 constexpr int most_head = 256; // widest head
 constexpr int most_share = 64; // query heads of a key head
+constexpr int run = segment + most_skip + lanes; // cells of a segment of rows computed together, and what is padded
 
 // What a call works on.
 struct job {
@@ -87,6 +90,18 @@ int attended(const ggml_fp16_t * mask, int n, int32_t * out) {
         }
     }
     return at;
+}
+
+// Where a row's list of n cells lies in the list of the rows before it, had cells
+// long, whose last one began at `from`; −1 where it is no run of that list, or one
+// that goes on behind it.
+int found(const int32_t * list, int had, int from, const int32_t * row, int n) {
+    const int last = std::min(had, most_skip + 1);
+    while (from < last && n > 0 && list[from] != row[0]) {
+        from++;
+    }
+    const bool same = from < last && n >= had - from && memcmp(list + from, row, sizeof(int32_t) * (size_t) (had - from)) == 0;
+    return same ? from : -1;
 }
 
 } // namespace
