@@ -21,6 +21,7 @@ type BenchCmd struct {
 	TTS   benchTTS   `cmd:"" name:"tts" help:"Speech."`
 	WS    benchWS    `cmd:"" name:"ws" help:"Turns over the project's WebSocket."`
 	Mixed benchMixed `cmd:"" help:"Chats and speech at once, for a time."`
+	KV    benchKV    `cmd:"" name:"kv" help:"What types of the KV cache lose and cost, on a text."`
 	GPU   benchGPU   `cmd:"" name:"gpu" help:"Prove the program on a machine with a GPU, and write a report."`
 	List  benchList  `cmd:"" help:"List the workloads."`
 	Peers benchPeers `cmd:"" help:"Build or install the peers, so that a measurement need not, and print what starts them."`
