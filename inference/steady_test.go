@@ -65,6 +65,12 @@ func steadyAnswer(t *testing.T, e *Engine, i int, p Priority) (string, Result) {
 	t.Helper()
 	r := steadyRequest(t, e, i%16, i >= 16)
 	r.Priority = p
+	return answerTo(t, e, i, r)
+}
+
+// answerTo is what an engine answers to a request; any goroutine may ask.
+func answerTo(t *testing.T, e *Engine, i int, r *Request) (string, Result) {
+	t.Helper()
 	s, err := e.Submit(context.Background(), r)
 	if err != nil {
 		t.Errorf("Submit(%d) = %v", i, err)
@@ -77,6 +83,49 @@ func steadyAnswer(t *testing.T, e *Engine, i int, p Priority) (string, Result) {
 	return text, res
 }
 
+// steadyEngine loads a model whose answers are to be compared. A complaint in its
+// log fails the test.
+func steadyEngine(t *testing.T, path string, cfg LoadConfig) *Engine {
+	t.Helper()
+	cfg.Path, cfg.Name, cfg.KVType, cfg.Deterministic = path, "steady", "auto", true
+	cfg.Log = slog.New(slog.NewTextHandler(complaints{t}, &slog.HandlerOptions{Level: slog.LevelError}))
+	e, err := Load(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// alone has each of n requests answered in a new engine by itself.
+func alone(t *testing.T, path string, n int, answer func(e *Engine, i int) string) []string {
+	t.Helper()
+	want := make([]string, n)
+	for i := range want {
+		e := steadyEngine(t, path, LoadConfig{Config: Config{Cells: 2048, Parallel: 1}, Threads: 2})
+		want[i] = answer(e, i)
+		e.Close()
+	}
+	return want
+}
+
+// together has 0 … n−1 done, `at` of them at a time.
+func together(n, at int, do func(worker, i int)) {
+	next := make(chan int, n)
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	var all sync.WaitGroup
+	for worker := range at {
+		all.Go(func() {
+			for i := range next {
+				do(worker, i)
+			}
+		})
+	}
+	all.Wait()
+}
+
 // TestAnswersDoNotDependOnCompany has 16 greedy and 4 sampled prompts answered
 // alone in a new engine each, and expects the same words from the cache, in the
 // company of eight, on one thread, with other chunks, and from a buffer so small
@@ -85,22 +134,10 @@ func steadyAnswer(t *testing.T, e *Engine, i int, p Priority) (string, Result) {
 // 20 in one run); in a buffer that nothing is evicted from they were the same.
 func TestAnswersDoNotDependOnCompany(t *testing.T) {
 	path := realModel(t)
-	loadEngine := func(cfg LoadConfig) *Engine {
-		t.Helper()
-		cfg.Path, cfg.Name, cfg.KVType, cfg.Deterministic = path, "steady", "auto", true
-		cfg.Log = slog.New(slog.NewTextHandler(complaints{t}, &slog.HandlerOptions{Level: slog.LevelError}))
-		e, err := Load(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
-	}
-	want := make([]string, steadyRequests)
-	for i := range want {
-		e := loadEngine(LoadConfig{Config: Config{Cells: 2048, Parallel: 1}, Threads: 2})
-		want[i], _ = steadyAnswer(t, e, i, Interactive)
-		e.Close()
-	}
+	want := alone(t, path, steadyRequests, func(e *Engine, i int) string {
+		text, _ := steadyAnswer(t, e, i, Interactive)
+		return text
+	})
 	same := func(name string, i int, got string) {
 		t.Helper()
 		if got != want[i] {
@@ -108,26 +145,15 @@ func TestAnswersDoNotDependOnCompany(t *testing.T) {
 		}
 	}
 
-	e := loadEngine(LoadConfig{Config: Config{Cells: 16384, Parallel: 8, StepBudget: 20 * time.Millisecond}, Threads: 1})
-	together := func(name string, e *Engine, at int) {
+	company := func(name string, e *Engine, at int) {
 		t.Helper()
-		var all sync.WaitGroup
-		next := make(chan int, len(want))
-		for i := range want {
-			next <- i
-		}
-		close(next)
-		for range at {
-			all.Go(func() {
-				for i := range next {
-					got, _ := steadyAnswer(t, e, i, Interactive)
-					same(name, i, got)
-				}
-			})
-		}
-		all.Wait()
+		together(len(want), at, func(_, i int) {
+			got, _ := steadyAnswer(t, e, i, Interactive)
+			same(name, i, got)
+		})
 	}
-	together("in company on one thread", e, 8)
+	e := steadyEngine(t, path, LoadConfig{Config: Config{Cells: 16384, Parallel: 8, StepBudget: 20 * time.Millisecond}, Threads: 1})
+	company("in company on one thread", e, 8)
 	cached := 0
 	for i := range want {
 		got, res := steadyAnswer(t, e, i, Interactive)
@@ -142,9 +168,9 @@ func TestAnswersDoNotDependOnCompany(t *testing.T) {
 	}
 	e.Close()
 
-	e = loadEngine(LoadConfig{Config: Config{Cells: 1792, Parallel: 6, BatchRows: 96, StepBudget: 80 * time.Millisecond}, Threads: 2})
-	together("with evictions", e, 6)
-	together("with evictions, again", e, 6)
+	e = steadyEngine(t, path, LoadConfig{Config: Config{Cells: 1792, Parallel: 6, BatchRows: 96, StepBudget: 80 * time.Millisecond}, Threads: 2})
+	company("with evictions", e, 6)
+	company("with evictions, again", e, 6)
 	st := e.Stats()
 	if st.Cache.EvictedTokens == 0 || st.Cache.DisorderedSeqs > 0 {
 		t.Errorf("evicted %d tokens, moved %d, %d sequences out of order; want evictions and order", st.Cache.EvictedTokens, st.Cache.MovedTokens, st.Cache.DisorderedSeqs)

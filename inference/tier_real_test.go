@@ -1,7 +1,6 @@
 package inference
 
 import (
-	"sync"
 	"testing"
 	"time"
 )
@@ -14,19 +13,13 @@ func TestAnswersFromTheTiers(t *testing.T) {
 	path := realModel(t)
 	load := func(cfg LoadConfig) *Engine {
 		t.Helper()
-		cfg.Path, cfg.Name, cfg.KVType, cfg.Deterministic, cfg.Threads = path, "tiers", "auto", true, 2
-		e, err := Load(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
+		cfg.Threads = 2
+		return steadyEngine(t, path, cfg)
 	}
-	want := make([]string, steadyRequests)
-	for i := range want {
-		e := load(LoadConfig{Config: Config{Cells: 2048, Parallel: 1}})
-		want[i], _ = steadyAnswer(t, e, i, Interactive)
-		e.Close()
-	}
+	want := alone(t, path, steadyRequests, func(e *Engine, i int) string {
+		text, _ := steadyAnswer(t, e, i, Interactive)
+		return text
+	})
 	round := func(name string, e *Engine) (prompt, cached int) {
 		t.Helper()
 		for i := range want {
@@ -63,17 +56,11 @@ func TestAnswersFromTheTiers(t *testing.T) {
 
 	e = load(LoadConfig{Config: Config{Cells: 1536, Parallel: 4, BatchRows: 96}, KV: TierConfig{Host: 1 << 30}})
 	defer e.Close()
-	var all sync.WaitGroup
-	for worker := range 6 {
-		all.Go(func() {
-			for i := worker; i < len(want); i += 6 {
-				if got, _ := steadyAnswer(t, e, i, Priority(worker%2)); got != want[i] {
-					t.Errorf("pushed out: answer %d = %q, alone it was %q", i, got, want[i])
-				}
-			}
-		})
-	}
-	all.Wait()
+	together(len(want), 6, func(worker, i int) {
+		if got, _ := steadyAnswer(t, e, i, Priority(worker%2)); got != want[i] {
+			t.Errorf("pushed out: answer %d = %q, alone it was %q", i, got, want[i])
+		}
+	})
 	st = e.Stats().Tiers
 	t.Logf("company: %d pushed out, %d tokens restored", e.Stats().Preempted, st.RestoredTokens)
 	if n := e.Stats().Cache.DisorderedSeqs; n > 0 {

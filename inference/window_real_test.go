@@ -4,7 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 
 	"repartee/inference/llama"
@@ -18,15 +18,6 @@ func TestSlidingWindowsAreServed(t *testing.T) {
 	path := filepath.Join(filepath.Dir(realModel(t)), "gemma-3-270m-q4_k_m.gguf")
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("%v: run third_party/fetch.py gemma3-270m", err)
-	}
-	load := func(cfg LoadConfig) *Engine {
-		t.Helper()
-		cfg.Path, cfg.Name, cfg.KVType, cfg.Deterministic = path, "windows", "auto", true
-		e, err := Load(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
 	}
 	request := func(e *Engine, i int) *Request {
 		t.Helper()
@@ -43,55 +34,32 @@ func TestSlidingWindowsAreServed(t *testing.T) {
 		}
 		return &Request{Prompt: prompt, MaxTokens: 10, Sampling: llama.SamplingParams{Logprobs: -1, TopP: 1}}
 	}
-	answer := func(e *Engine, i int) (string, Result) {
-		s, err := e.Submit(t.Context(), request(e, i))
-		if err != nil {
-			t.Errorf("Submit(%d) = %v", i, err)
-			return "", Result{}
-		}
-		text, res, err := collect(s)
-		if err != nil {
-			t.Errorf("request %d = %v", i, err)
-		}
-		return text, res
-	}
 	const n = 5
-	var want [n]string
-	for i := range want {
-		e := load(LoadConfig{Config: Config{Cells: 2048, Parallel: 1}, Threads: 2})
+	want := alone(t, path, n, func(e *Engine, i int) string {
 		if w := e.Info().SlidingWindow; w == 0 {
 			t.Fatal("the model has no sliding window")
 		}
-		want[i], _ = answer(e, i)
-		e.Close()
-	}
+		text, _ := answerTo(t, e, i, request(e, i))
+		return text
+	})
 	if !strings.Contains(want[0], "of France") {
 		t.Errorf("the capital of France is %q, want words about it", want[0])
 	}
 	f := func(name string, cells, at, threads, rounds int) {
 		t.Helper()
-		e := load(LoadConfig{Config: Config{Cells: cells, Parallel: at}, Threads: threads})
+		e := steadyEngine(t, path, LoadConfig{Config: Config{Cells: cells, Parallel: at}, Threads: threads})
 		defer e.Close()
 		for round := range rounds {
-			cached := 0
-			var mu sync.Mutex
-			var all sync.WaitGroup
-			for worker := range at {
-				all.Go(func() {
-					for i := worker; i < n; i += at {
-						got, res := answer(e, i)
-						mu.Lock()
-						cached += res.CachedTokens
-						mu.Unlock()
-						if got != want[i] {
-							t.Errorf("%s, round %d: answer %d = %q, alone it was %q", name, round, i, got, want[i])
-						}
-					}
-				})
-			}
-			all.Wait()
-			if round > 0 && cells > 6000 && cached < 1200 {
-				t.Errorf("%s: %d tokens were cached", name, cached)
+			var cached atomic.Int64
+			together(n, at, func(_, i int) {
+				got, res := answerTo(t, e, i, request(e, i))
+				cached.Add(int64(res.CachedTokens))
+				if got != want[i] {
+					t.Errorf("%s, round %d: answer %d = %q, alone it was %q", name, round, i, got, want[i])
+				}
+			})
+			if round > 0 && cells > 6000 && cached.Load() < 1200 {
+				t.Errorf("%s: %d tokens were cached", name, cached.Load())
 			}
 		}
 	}
