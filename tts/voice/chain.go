@@ -27,17 +27,24 @@ type link struct {
 	steps int       // of its input
 	x     []float32 // its input
 	y     []float32 // its result; nil for the last link
-	ends  []int     // of its windows, in steps of its input
+	span            // its windows, in steps of its input
 	begun []bool
 	ready []bool
 	out   []chan []float32 // of the last link: the windows' results
 }
 
-func newChain(x []float32, steps, speaker int, stages []*stage, ends [][]int) *chain {
+// span is a run of steps cut into windows. What lies outside it is not made.
+type span struct {
+	start int
+	ends  []int
+}
+
+func newChain(x []float32, steps, speaker int, stages []*stage, spans []span) *chain {
 	c := &chain{speaker: speaker}
 	c.changed = sync.NewCond(&c.mu)
 	for i, s := range stages {
-		l := link{s: s, steps: steps, x: x, ends: ends[i], begun: make([]bool, len(ends[i])), ready: make([]bool, len(ends[i]))}
+		windows := len(spans[i].ends)
+		l := link{s: s, steps: steps, x: x, span: spans[i], begun: make([]bool, windows), ready: make([]bool, windows)}
 		steps *= s.rate
 		if i < len(stages)-1 {
 			x = make([]float32, s.out*steps)
@@ -53,41 +60,58 @@ func newChain(x []float32, steps, speaker int, stages []*stage, ends [][]int) *c
 	return c
 }
 
-// window gives the bounds of a link's k-th window.
-func (l *link) window(k int) (from, to int) {
-	if k > 0 {
-		from = l.ends[k-1]
+// window gives the bounds of the k-th window.
+func (s span) window(k int) (from, to int) {
+	if k == 0 {
+		return s.start, s.ends[0]
 	}
-	return from, l.ends[k]
+	return s.ends[k-1], s.ends[k]
 }
 
-// next picks the window that is furthest on and can be run; it waits for one.
-// false = there is none left, or the chain has failed.
-func (c *chain) next() (i, k int, ok bool) {
+// wait waits until a window can be run; false = there is none left, or the chain
+// has failed.
+func (c *chain) wait() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.err == nil {
-		left := false
-		for i := len(c.links) - 1; i >= 0; i-- {
-			l := &c.links[i]
-			for k := range l.ends {
-				if l.begun[k] {
-					continue
-				}
-				left = true
-				if i == 0 || c.links[i-1].covers(l, k) {
-					l.begun[k] = true
-					return i, k, true
-				}
-				break // later windows read more
-			}
-		}
-		if !left {
-			return 0, 0, false
+		_, _, ok, left := c.best()
+		if ok || !left {
+			return ok
 		}
 		c.changed.Wait()
 	}
-	return 0, 0, false
+	return false
+}
+
+// pick takes the window that is furthest on; false when others have taken what
+// could be run. It is called with the runtime at hand: a window picked before
+// would keep a better one waiting.
+func (c *chain) pick() (i, k int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i, k, ok, _ = c.best(); ok {
+		c.links[i].begun[k] = true
+	}
+	return i, k, ok
+}
+
+// best is the window that is furthest on and can be run; left says that there
+// are some not yet begun. The lock is held.
+func (c *chain) best() (i, k int, ok, left bool) {
+	for i := len(c.links) - 1; i >= 0; i-- {
+		l := &c.links[i]
+		for k := range l.ends {
+			if l.begun[k] {
+				continue
+			}
+			left = true
+			if i == 0 || c.links[i-1].covers(l, k) {
+				return i, k, true, true
+			}
+			break // later windows read more
+		}
+	}
+	return 0, 0, false, left
 }
 
 // covers tells whether all is there that the next link's k-th window reads.
@@ -120,12 +144,15 @@ func (c *chain) work(ctx context.Context, gate Gate) {
 			c.fail(fmt.Errorf("voice: internal error: %v\n%s", r, debug.Stack()))
 		}
 	}()
-	for {
-		i, k, ok := c.next()
-		if !ok {
-			return
-		}
-		if err := gate(ctx, func() error { return c.run(ctx, i, k) }); err != nil {
+	for c.wait() {
+		err := gate(ctx, func() error {
+			i, k, ok := c.pick()
+			if !ok {
+				return nil
+			}
+			return c.run(ctx, i, k)
+		})
+		if err != nil {
 			c.fail(err)
 			return
 		}
@@ -159,30 +186,40 @@ func (c *chain) run(ctx context.Context, i, k int) error {
 func (c *chain) speak(ctx context.Context, threads int, gate Gate, emit func([]float32) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	return c.start(ctx, threads, gate)(emit)
+}
+
+// start runs the chain as speak does. The function that it gives emits; it must
+// be called, once, and returns when no window runs any more. When it is called
+// with ctx ended it may emit nothing.
+func (c *chain) start(ctx context.Context, threads int, gate Gate) func(emit func([]float32) error) error {
 	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	for range threads {
 		wg.Go(func() { c.work(ctx, gate) })
 	}
 	go func() { wg.Wait(); close(done) }()
-	defer func() { <-done }()
-	defer cancel()
-	last := &c.links[len(c.links)-1]
-	for k := range last.out {
-		var y []float32
-		select {
-		case y = <-last.out[k]:
-		case <-done:
+	return func(emit func([]float32) error) error {
+		defer func() { <-done }()
+		defer cancel()
+		last := &c.links[len(c.links)-1]
+		for k := range last.out {
+			var y []float32
 			select {
 			case y = <-last.out[k]:
-			default:
-				return c.err // all workers have ended without it
+			case <-done:
+				select {
+				case y = <-last.out[k]:
+				default:
+					return c.err // all workers have ended without it
+				}
+			}
+			if err := emit(y); err != nil {
+				c.fail(err)
+				return err
 			}
 		}
-		if err := emit(y); err != nil {
-			c.fail(err)
-			return err
-		}
+		return nil
 	}
-	return nil
 }

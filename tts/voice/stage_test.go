@@ -95,7 +95,7 @@ func TestStageWindows(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []float32
-	c := newChain(x, steps, 0, []*stage{s}, [][]int{{5, 6, 30, steps}})
+	c := newChain(x, steps, 0, []*stage{s}, []span{{0, []int{5, 6, 30, steps}}})
 	if err := c.speak(context.Background(), 3, free, func(y []float32) error { got = append(got, y...); return nil }); err != nil {
 		t.Fatal(err)
 	}

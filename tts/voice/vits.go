@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"time"
 
 	"repartee/tts/onnx"
 	"repartee/tts/onnx/graph"
@@ -80,6 +79,7 @@ type vits struct {
 
 	threads int
 	hop     int // samples a frame
+	long    int // ids from which a stream is begun before all of its text is read
 	noise   noise
 }
 
@@ -94,7 +94,7 @@ func (v *vits) Close() {
 
 // newVITS cuts the graph and loads its parts; m stays as it is.
 func newVITS(m *graph.Model, l layout, enc encoder, info Info, o Options) (_ *vits, err error) {
-	v := &vits{enc: enc, layout: l, info: info, threads: max(o.Threads, 1)}
+	v := &vits{enc: enc, layout: l, info: info, threads: max(o.Threads, 1), long: longText}
 	if v.cut, err = cutVITS(m, l.phonemeInputs()); err != nil {
 		return nil, err
 	}
@@ -252,103 +252,4 @@ func window(x []float32, steps, from, to int) []float32 {
 		copy(out[c*(to-from):(c+1)*(to-from)], x[c*steps+from:c*steps+to])
 	}
 	return out
-}
-
-// plan is an utterance between the text part and the samples.
-type plan struct {
-	z      []float32 // latent, channel by channel
-	frames int
-	marks  []Mark
-}
-
-// Speak implements Voice.
-func (v *vits) Speak(ctx context.Context, u Utterance, gate Gate, emit func([]float32) error) ([]Mark, error) {
-	ids, runes := v.enc.encode(u.Units)
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	p, err := v.plan(ctx, u, ids, runes, gate)
-	if err != nil || p.frames == 0 {
-		return nil, err
-	}
-	return p.marks, v.vocode(ctx, u, p.z, p.frames, gate, emit)
-}
-
-// plan runs the text part, sets the durations and draws the latent.
-func (v *vits) plan(ctx context.Context, u Utterance, ids []int64, runes []rune, gate Gate) (*plan, error) {
-	n := len(ids)
-	scales := v.enc.scales()
-	in := v.layout.feed(ids, vitsScales{scales.noise, 1, scales.noiseW}, u.Speaker.ID)
-	if v.cut.noiseIn != "" {
-		e := make([]float32, int(v.cut.noiseRows)*n)
-		v.noise.fill(e, u.Seed)
-		in[v.cut.noiseIn] = onnx.Floats(e, 1, v.cut.noiseRows, int64(n))
-	}
-	var out []onnx.Tensor
-	err := gate(ctx, func() (err error) {
-		out, err = v.text.run(ctx, in)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	w, mean, logs := out[0].F32, out[1].F32, out[2].F32
-	c := int(v.cut.channels)
-	if len(w) != n || len(mean) != c*n || len(logs) != c*n {
-		return nil, fmt.Errorf("voice: text part made %d durations and %d, %d numbers for %d phonemes", len(w), len(mean), len(logs), n)
-	}
-	dur := durations(w, scales.length, u.Speed)
-	p := &plan{marks: v.marks(dur, runes)}
-	for _, d := range dur {
-		p.frames += d
-	}
-	p.z = make([]float32, c*p.frames)
-	v.noise.fill(p.z, u.Seed)
-	scale := float32(scales.noise)
-	for ch := range c {
-		row := p.z[ch*p.frames : (ch+1)*p.frames]
-		t := 0
-		for i, d := range dur {
-			m, s := mean[ch*n+i], exp32(logs[ch*n+i])*scale
-			for range d {
-				row[t] = m + row[t]*s
-				t++
-			}
-		}
-	}
-	return p, nil
-}
-
-// durations rounds up, as the graph itself does, and then shortens or
-// lengthens the whole so that its length is exactly that of speed 1 divided by
-// speed: rounding is carried on from phoneme to phoneme.
-func durations(w []float32, lengthScale, speed float64) []int {
-	out := make([]int, len(w))
-	sum, done := 0.0, 0
-	for i, x := range w {
-		d := math.Ceil(float64(x) * lengthScale)
-		if !(d >= 0) {
-			d = 0
-		}
-		d = min(d, maxDuration)
-		if speed == 1 || speed <= 0 {
-			out[i] = int(d)
-			continue
-		}
-		sum += d / speed
-		out[i] = int(math.Round(sum)) - done
-		done += out[i]
-	}
-	return out
-}
-
-// marks places the phonemes in time.
-func (v *vits) marks(dur []int, runes []rune) []Mark {
-	frames := make([]float32, len(dur))
-	sum := 0
-	for i, d := range dur {
-		frames[i] = float32(d)
-		sum += d
-	}
-	return placed(frames, runes, time.Duration(sum)*time.Duration(v.hop)*time.Second/time.Duration(v.info.SampleRate))
 }

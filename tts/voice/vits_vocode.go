@@ -14,46 +14,68 @@ const (
 
 // vocode makes samples of a latent of so many frames, and emits them in order.
 func (v *vits) vocode(ctx context.Context, u Utterance, z []float32, frames int, gate Gate, emit func([]float32) error) error {
-	stages := []*stage{v.flow}
-	if v.head != nil {
-		stages = append(stages, v.head)
+	first, stages := 0, v.stages()
+	if u.Stream {
+		first = firstWindow
 	}
-	stages = append(stages, v.tail)
-	return newChain(z, frames, u.Speaker.ID, stages, v.windows(stages, frames, u)).speak(ctx, v.threads, gate, emit)
+	return newChain(z, frames, u.Speaker.ID, stages, v.windows(stages, 0, frames, frames, first, u)).speak(ctx, v.threads, gate, emit)
 }
 
-// windows cuts the frames into windows for each stage.
-func (v *vits) windows(stages []*stage, frames int, u Utterance) [][]int {
-	ends := make([][]int, len(stages))
-	last := len(stages) - 1
+// stages are what a latent goes through.
+func (v *vits) stages() []*stage {
+	if v.head == nil {
+		return []*stage{v.flow, v.tail}
+	}
+	return []*stage{v.flow, v.head, v.tail}
+}
+
+// reach gives for each stage how far, in frames, the ones behind it read beyond
+// what they make.
+func reach(stages []*stage) []int {
+	out := make([]int, len(stages))
 	scale := 1 // steps of a stage's input for a frame
-	scales := make([]int, len(stages))
 	for i, s := range stages {
-		scales[i] = scale
+		for k := range i {
+			out[k] += (s.radius + scale - 1) / scale
+		}
 		scale *= s.rate
 	}
-	first := firstWindow
-	for i := last; i >= 0; i-- {
+	return out
+}
+
+// windows cuts the frames from … to of so many frames into windows for each
+// stage. first is the first one of a stream; 0 = it is none.
+func (v *vits) windows(stages []*stage, from, to, frames, first int, u Utterance) []span {
+	spans := make([]span, len(stages))
+	last := len(stages) - 1
+	beyond := reach(stages)
+	scale := 1
+	for i, s := range stages {
+		a, b := max(from-beyond[i], 0), min(to+beyond[i], frames)
+		n := b - a
+		var ends []int
 		switch {
-		case i == last && u.Stream:
-			ends[i] = growing(frames, first, tailWindow, tailWindow)
+		case i == last && first > 0:
+			ends = growing(n, min(first, tailWindow), tailWindow, tailWindow)
 		case i == last:
-			n := (frames + tailWindow - 1) / tailWindow
-			ends[i] = evenly(frames, (n+v.threads-1)/v.threads*v.threads)
-		case u.Stream:
-			ends[i] = growing(frames, first, 2*first, longWindow)
+			k := (n + tailWindow - 1) / tailWindow
+			ends = evenly(n, (k+v.threads-1)/v.threads*v.threads)
+		case first > 0:
+			// The first window of a stage is what the first one behind it reads.
+			f := min(from+first+beyond[i], frames) - a
+			ends = growing(n, f, 2*(first+beyond[i]), longWindow)
 		case u.Spread:
-			ends[i] = evenly(frames, max(min(v.threads, frames/minWindow), 1))
+			ends = evenly(n, max(min(v.threads, n/minWindow), 1))
 		default:
-			ends[i] = evenly(frames, 1)
+			ends = evenly(n, 1)
 		}
-		// What the first window of this stage reads is the first of the one before.
-		first += (stages[i].radius + scales[i] - 1) / scales[i]
-		for k := range ends[i] {
-			ends[i][k] *= scales[i]
+		for k := range ends {
+			ends[k] = (a + ends[k]) * scale
 		}
+		spans[i] = span{a * scale, ends}
+		scale *= s.rate
 	}
-	return ends
+	return spans
 }
 
 // evenly cuts n into k equal windows, at most n.
