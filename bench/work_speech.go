@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -14,7 +15,7 @@ var speechWorkloads = []Workload{
 		Default: Options{Rounds: 12, Warmup: 2, Format: "wav"}, Run: runTexts,
 	},
 	{
-		Kind: "tts", Name: "stream", Help: "first audio of a 12-second sentence and of 600 characters, and whether a player runs dry",
+		Kind: "tts", Name: "stream", Help: "first audio of a 12-second sentence and of 600 characters, beside the whole of it and of its first sentence in one piece, and whether a player runs dry",
 		Default: Options{Rounds: 8, Warmup: 1, Format: "wav"}, Run: runSpeechStream,
 	},
 	{
@@ -94,7 +95,32 @@ func runSpeechStream(ctx context.Context, e *Env) error {
 			e.Add("audio"+l.label, s)
 			e.Add("dry"+l.label, ms(r.Dry))
 		}
+		if err := e.besideWhole(ctx, l.label, l.text, &r); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// besideWhole compares a stream with answers in one piece: of the same sentence,
+// and, where there are several, of the first one alone.
+func (e *Env) besideWhole(ctx context.Context, label, text string, r *SpeechResult) error {
+	first, _, several := strings.Cut(text, ". ")
+	if several {
+		text = first + "."
+	}
+	whole, err := e.say(ctx, text, true, nil)
+	if err != nil {
+		return err
+	}
+	if several {
+		e.Add("clause"+label, whole.Total())
+		e.Add("first_of_clause"+label, r.FirstByte()/whole.Total())
+		return nil
+	}
+	e.Add("whole"+label, whole.Total())
+	e.Add("first_of_whole"+label, r.FirstByte()/whole.Total())
+	e.Add("total_of_whole"+label, r.Total()/whole.Total())
 	return nil
 }
 

@@ -40,7 +40,7 @@ func (s *Service) Narrate(ctx context.Context, r Request) (*Narrator, error) {
 	if err := s.admit(); err != nil {
 		return nil, err
 	}
-	n := &Narrator{s: s, o: o, out: make(chan Clause, 2), changed: make(chan struct{}, 1)}
+	n := &Narrator{s: s, o: o, out: make(chan Clause), changed: make(chan struct{}, 1)}
 	n.split.Eager = true
 	n.turn.batch = r.Batch
 	run, cancel := context.WithCancel(s.ctx)
@@ -136,9 +136,13 @@ func (n *Narrator) run() (err error) {
 		}
 	}()
 	sp := newSpeaker(n.s, n.o, &n.turn)
+	sp.live = true
 	defer sp.wg.Wait()
-	defer n.cancel()
-	rd := reading{lexicon: n.o.lexicon, espeak: n.o.r.info.Accent(n.o.speaker)}
+	lines, room, read := n.ahead(sp)
+	defer func() {
+		n.cancel()
+		<-read.done
+	}()
 	var resamp *audio.Resampler
 	if sp.rate != n.o.rate {
 		resamp = audio.NewResampler(sp.rate, n.o.rate)
@@ -161,40 +165,20 @@ func (n *Narrator) run() (err error) {
 			return n.ctx.Err()
 		}
 	}
-	for {
-		p, ok, err := n.piece()
-		if err != nil {
-			return err
-		}
-		if !ok {
-			break
-		}
-		lines, err := n.o.r.lines(n.ctx, n.s.ph, &rd, p)
-		if err != nil {
-			return err
-		}
-		for i, l := range lines {
-			// The samples of a line are held back by one run, so that the last
-			// one can be marked.
-			var held []float32
-			err := sp.speak(n.ctx, l, false, func(_ context.Context, s []float32) error {
-				if len(s) == 0 {
-					return nil
-				}
-				h := held
-				held = s
-				if h == nil {
-					return nil
-				}
-				return send(p.Text, h, false)
-			})
-			if err == nil {
-				err = send(p.Text, held, i == len(lines)-1)
-			}
+	for l := range lines {
+		for done := false; !done; {
+			done, err = sp.follow(n.ctx, l.i, func(_ context.Context, s []float32) error { return send(l.name, s, false) })
 			if err != nil {
 				return err
 			}
 		}
+		if err := send(l.name, nil, l.i.ends); err != nil {
+			return err
+		}
+		<-room
+	}
+	if <-read.done; read.err != nil {
+		return read.err
 	}
 	if resamp != nil {
 		if rest := resamp.Finish(nil); len(rest) > 0 {
@@ -202,4 +186,71 @@ func (n *Narrator) run() (err error) {
 		}
 	}
 	return nil
+}
+
+// narrated is a line on its way with the piece of text that it is of.
+type narrated struct {
+	i    *inference
+	name string
+}
+
+// linesAhead is how many lines are inferred beside the one that is being sent:
+// enough that no listener waits between two clauses, and little to throw away when
+// a conversation is interrupted.
+const linesAhead = 1
+
+// ahead reads what is written and begins to infer line by line. Each takes a place
+// out of room, which is given back when the line has been sent.
+func (n *Narrator) ahead(sp *speaker) (lines chan narrated, room chan struct{}, e *errand) {
+	lines, room = make(chan narrated), make(chan struct{}, 1+linesAhead)
+	e = aside(func() error {
+		defer close(lines)
+		rd := reading{lexicon: n.o.lexicon, espeak: n.o.r.info.Accent(n.o.speaker)}
+		for {
+			p, ok, err := n.piece()
+			if err != nil || !ok {
+				return err
+			}
+			of, err := n.o.r.lines(n.ctx, n.s.ph, &rd, p)
+			if err != nil {
+				return err
+			}
+			for k, l := range of {
+				select {
+				case room <- struct{}{}:
+				case <-n.ctx.Done():
+					return n.ctx.Err()
+				}
+				i := sp.begin(n.ctx, l, false)
+				i.ends = k == len(of)-1
+				select {
+				case lines <- narrated{i, p.Text}:
+				case <-n.ctx.Done():
+					return n.ctx.Err()
+				}
+			}
+		}
+	})
+	return lines, room, e
+}
+
+// errand is work in a goroutine of its own; err is valid when done is closed.
+type errand struct {
+	done chan struct{}
+	err  error
+}
+
+// aside runs f; a panic in it is its error.
+func aside(f func() error) *errand {
+	e := &errand{done: make(chan struct{})}
+	go func() {
+		defer close(e.done)
+		defer func() {
+			if r := recover(); r != nil {
+				e.err = fmt.Errorf("tts: internal error: %v\n%s", r, debug.Stack())
+			}
+		}()
+		e.err = f()
+	}()
+	return e
 }

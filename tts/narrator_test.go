@@ -71,6 +71,49 @@ func TestNarrateDoesNotWait(t *testing.T) {
 	}
 }
 
+// While a clause is being sent, the next one is inferred, and no more than that.
+func TestNarrateIsOneAhead(t *testing.T) {
+	v := &fakeVoice{}
+	s := fakeService(t, v, Config{Threads: 2})
+	before := v.speeches.Load() // warming
+	n, err := s.Narrate(context.Background(), Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Cancel()
+	const sentences = 6
+	if err := n.Write(strings.Repeat("A sentence of six short words. ", sentences)); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for sent := int32(0); ; {
+		want := min(sent+2, sentences)
+		for until := time.Now().Add(5 * time.Second); v.speeches.Load()-before < want; time.Sleep(time.Millisecond) {
+			if time.Now().After(until) {
+				t.Fatalf("%d clauses were begun when %d had been sent, want %d", v.speeches.Load()-before, sent, want)
+			}
+		}
+		c, err := n.Next(context.Background())
+		if err == io.EOF {
+			if sent != sentences {
+				t.Errorf("%d clauses were sent, want %d", sent, sentences)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.speeches.Load() - before; got > sent+2 && !c.Final {
+			t.Fatalf("%d clauses were begun when %d had been sent, want at most %d", got, sent, sent+2)
+		}
+		if c.Final {
+			sent++
+		}
+	}
+}
+
 func TestNarrateCancel(t *testing.T) {
 	v := &fakeVoice{hold: make(chan struct{})}
 	s := fakeService(t, v, Config{})

@@ -109,5 +109,7 @@ type Clause struct {
 	SampleRate int
 	// Audio is the length of everything spoken so far, this clause included.
 	Audio time.Duration
-	Final bool // the last piece of its text; false = more audio for it follows
+	// Final says that all of its text has been spoken; PCM may then be empty. False
+	// = more audio for it follows.
+	Final bool
 }

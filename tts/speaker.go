@@ -22,6 +22,7 @@ type speaker struct {
 	gain float32 // 0 = not known yet
 	rate int     // of the voice
 	most int     // lines that are worth inferring at once
+	live bool    // the text is still being written, so a listener may wait for any line
 
 	begun   int           // lines
 	running atomic.Int32  // inferences
@@ -68,7 +69,7 @@ func (p *speaker) begin(ctx context.Context, l line, last bool) *inference {
 		close(i.chunks)
 		return i
 	}
-	u := voice.Utterance{Units: l.units, Speed: p.o.Speed, Seed: p.o.Seed, Speaker: p.o.speaker, Stream: !p.o.Whole && number == 0, Spread: last}
+	u := voice.Utterance{Units: l.units, Speed: p.o.Speed, Seed: p.o.Seed, Speaker: p.o.speaker, Stream: p.live || !p.o.Whole && number == 0, Spread: last}
 	if l.rate > 0 {
 		u.Speed = min(max(u.Speed*l.rate, 0.25), 4)
 	}
@@ -177,16 +178,6 @@ func (p *speaker) follow(ctx context.Context, i *inference, put func(context.Con
 		p.captions.line(i.l, i.marks, i.base, p.rate, p.trim)
 	}
 	return true, send(rest)
-}
-
-// speak says one line.
-func (p *speaker) speak(ctx context.Context, l line, last bool, put func(context.Context, []float32) error) error {
-	i := p.begin(ctx, l, last)
-	for {
-		if done, err := p.follow(ctx, i, put); done || err != nil {
-			return err
-		}
-	}
 }
 
 // pause is the silence behind a line, in samples: what the text asks for, else

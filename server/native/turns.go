@@ -356,11 +356,13 @@ func (c *socket) narrate(ctx context.Context, n int, began time.Time) (*narratio
 				b = strconv.AppendInt(append(b, `,"format":"pcm","sample_rate":`...), int64(rate), 10)
 				c.send(append(b, '}'))
 			}
-			pcm := make([]byte, 0, 2*len(clause.PCM))
-			for _, s := range clause.PCM {
-				pcm = binary.LittleEndian.AppendUint16(pcm, uint16(s))
+			if len(clause.PCM) > 0 {
+				pcm := make([]byte, 0, 2*len(clause.PCM))
+				for _, s := range clause.PCM {
+					pcm = binary.LittleEndian.AppendUint16(pcm, uint16(s))
+				}
+				c.queue(frame{kind: websocket.BinaryMessage, data: pcm})
 			}
-			c.queue(frame{kind: websocket.BinaryMessage, data: pcm})
 			if !clause.Final {
 				continue
 			}
