@@ -49,6 +49,9 @@ func (s *Service) check(q Request) (*order, error) {
 	if o.rate, err = o.format.Rate(q.SampleRate, o.r.info.SampleRate); err != nil {
 		return nil, &FieldError{"sample_rate", err.Error()}
 	}
+	if !q.Whole {
+		o.rate = o.format.Streamed(o.rate)
+	}
 	if q.Speed == 0 {
 		o.Speed = 1
 	}

@@ -90,8 +90,25 @@ func (f Format) Rate(want, own int) (int, error) {
 	return 0, fmt.Errorf("%s has no sample rate of %d Hz; there are: %s", f.Name, want, strings.Trim(fmt.Sprint(f.rates), "[]"))
 }
 
-// NewEncoder starts an encoding.
+// Streamed gives the rate of a stream for one that Rate gave: that, or twice as
+// much. Frames of mp3 last up to 72 ms below 16 kHz, and a stream has no header to
+// say where in the last one the sound ends; at 16 kHz and more the nearest frame
+// is within 20 ms of it.
+func (f Format) Streamed(rate int) int {
+	if f.Name == "mp3" && rate < mp3Streamed {
+		return 2 * rate
+	}
+	return rate
+}
+
+// mp3Streamed is the lowest rate of a stream of mp3, Hz.
+const mp3Streamed = 16000
+
+// NewEncoder starts an encoding. A stream has a rate that Streamed gave.
 func (f Format) NewEncoder(o Options) (Encoder, error) {
+	if !o.Whole && f.Streamed(o.SampleRate) != o.SampleRate {
+		return nil, fmt.Errorf("audio: encoder %s: a stream has a sample rate of at least %d, not %d", f.Name, mp3Streamed, o.SampleRate)
+	}
 	if _, err := f.Rate(o.SampleRate, 0); err != nil || o.SampleRate == 0 {
 		return nil, fmt.Errorf("audio: encoder %s: sample rate %d: %w", f.Name, o.SampleRate, err)
 	}

@@ -2,10 +2,6 @@ package audio
 
 import "fmt"
 
-// What MPEG layer III adds in time: the signal's first sample comes out of a
-// decoder this many samples late (576 of the encoder, 529 of the decoder).
-const mp3Delay = 576 + 529
-
 // mp3Cut passes the frames of a stream whose length nobody knows, and leaves out
 // at both ends what only the codec's delay put there: players of a stream have
 // no header that would tell them to skip it.
@@ -13,35 +9,28 @@ const mp3Delay = 576 + 529
 // The frame before the first one is dropped where frames are short (below
 // 32 kHz). Its overlap is missed by the first 288 samples, which are silence in
 // speech. At the end so many frames are left out that the decoded length is at
-// most 20 ms from the length that went in, down to 16 kHz. Below, where a frame
-// lasts up to 72 ms, no more than tailSilence is cut off.
+// most 20 ms from the length that went in: a frame lasts up to 36 ms at the rates
+// of a stream.
 type mp3Cut struct {
 	rate  int
 	frame int // samples a frame
 	skip  int // frames still to be dropped at the start
-	lead  int // samples of silence that the decoded sound starts with
 	rest  []byte
 	out   int // frames passed
 	limit int // the most to pass; 0 = not known yet
 }
-
-// tailSilence, in ms, is what speech ends with anyway.
-const tailSilence = 55
 
 func newMP3Cut(rate int) *mp3Cut {
 	c := &mp3Cut{rate: rate, frame: 576, skip: 1}
 	if rate >= 32000 {
 		c.frame, c.skip = 1152, 0
 	}
-	c.lead = mp3Delay - c.skip*c.frame
 	return c
 }
 
 // end sets the number of frames for a length in samples.
 func (c *mp3Cut) end(samples int) {
-	most := (samples + c.rate/50) / c.frame
-	least := (samples + c.lead - c.rate*tailSilence/1000 + c.frame - 1) / c.frame
-	c.limit = max(most, least, 1)
+	c.limit = max((samples+c.rate/50)/c.frame, 1)
 }
 
 // pass appends the frames that b completes to dst.
