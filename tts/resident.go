@@ -137,13 +137,13 @@ func (r *resident) speaker(name string) (voice.Speaker, error) {
 
 // line is what is said in one inference.
 type line struct {
-	text  string // as written; empty for the later parts of a piece that was cut
-	units string
-	pause time.Duration // behind it, when pauses are natural
-	wait  time.Duration // behind it, because the text says so
-	more  bool          // the text goes on in the next line
-	rate  float64       // factor on the request's speed; 0 = 1
-	piece int           // which one of the text's it is of, from 1
+	text   string // as written; empty for the later parts of a piece that was cut
+	units  string
+	pause  time.Duration // behind it, when pauses are natural
+	wait   time.Duration // behind it, because the text says so
+	more   bool          // the text goes on in the next line
+	manner text.Manner
+	piece  int // which one of the text's it is of, from 1
 }
 
 // pauses behind a piece by its end.
@@ -182,7 +182,7 @@ func (r *resident) lines(ctx context.Context, ph phonemizer, rd *reading, p text
 		}
 		if units != "" {
 			for _, u := range cutUnits(units, r.info.MaxUnits) {
-				l := line{units: u, more: true, pause: pauses[text.EndCut]}
+				l := line{units: u, more: true, manner: text.Natural, pause: pauses[text.EndCut]}
 				if strings.HasSuffix(u, ",") {
 					l.pause = pauses[text.EndComma]
 				}

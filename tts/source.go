@@ -25,7 +25,7 @@ func (s *source) open(o *order) error {
 	s.rd.espeak = o.r.info.Accent(o.speaker)
 	s.skip, s.any = o.From, o.From > 0
 	if !o.SSML || !text.IsSSML(o.Text) {
-		s.spans = []text.Span{{Text: text.Unreserve(o.Text), Rate: 1, End: text.EndParagraph}}
+		s.spans = []text.Span{{Text: text.Unreserve(o.Text), Manner: text.Natural, End: text.EndParagraph}}
 		return nil
 	}
 	var err error
@@ -84,7 +84,7 @@ func (s *source) next(ctx context.Context, ph phonemizer) ([]line, bool, error) 
 			continue
 		}
 		for i := range lines {
-			lines[i].rate, lines[i].piece = span.Rate, s.pieces
+			lines[i].manner, lines[i].piece = span.Manner, s.pieces
 		}
 		s.any = true
 		return lines, true, nil

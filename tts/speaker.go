@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"repartee/tts/audio"
 	"repartee/tts/voice"
@@ -19,6 +18,7 @@ type speaker struct {
 	o    *order
 	turn *turn
 	trim *audio.Trimmer
+	even *audio.Leveller
 	gain float32 // 0 = not known yet
 	rate int     // of the voice
 	most int     // lines that are worth inferring at once
@@ -35,6 +35,7 @@ type speaker struct {
 
 func newSpeaker(s *Service, o *order, t *turn) *speaker {
 	p := &speaker{s: s, o: o, turn: t, rate: o.r.info.SampleRate, most: max(o.r.info.Lines, 1), ended: make(chan struct{}, 1)}
+	p.even = audio.NewLeveller(p.rate, wantedRMS)
 	scale := 1 / max(o.Speed, 0.5)
 	if o.Pause == PauseNone {
 		p.trim = audio.NewTrimmer(p.rate, 5, 10, 60)
@@ -70,15 +71,8 @@ func (p *speaker) begin(ctx context.Context, l line, last bool) *inference {
 		return i
 	}
 	u := voice.Utterance{Units: l.units, Speed: p.o.Speed, Seed: p.o.Seed, Speaker: p.o.speaker, Stream: p.live || !p.o.Whole && number == 0, Spread: last}
-	if l.rate > 0 {
-		u.Speed = min(max(u.Speed*l.rate, 0.25), 4)
-	}
-	own, stretched := p.o.r.info.Speed(u.Speed)
-	u.Speed = own
-	var stretch *audio.Stretcher
-	if stretched != 1 {
-		stretch = audio.NewStretcher(p.rate, stretched)
-	}
+	u.Speed = min(max(u.Speed*l.manner.Rate, 0.25), 4)
+	shape := newShape(p.o.r.info, p.rate, &u, l.manner.Pitch)
 	gate := p.gate(number)
 	p.running.Add(1)
 	p.s.working(true)
@@ -104,18 +98,10 @@ func (p *speaker) begin(ctx context.Context, l line, last bool) *inference {
 				return ctx.Err()
 			}
 		}
-		i.marks, i.err = p.o.r.voice.Speak(ctx, u, gate, func(s []float32) error {
-			if stretch != nil {
-				s = stretch.Write(nil, s)
-			}
-			return send(s)
-		})
-		if i.err == nil && stretch != nil {
-			i.err = send(stretch.Finish(nil))
-			for k := range i.marks {
-				i.marks[k].Start = time.Duration(float64(i.marks[k].Start) / stretched)
-				i.marks[k].End = time.Duration(float64(i.marks[k].End) / stretched)
-			}
+		i.marks, i.err = p.o.r.voice.Speak(ctx, u, gate, func(s []float32) error { return send(shape.write(s)) })
+		if i.err == nil && shape.any() {
+			i.err = send(shape.finish())
+			shape.place(i.marks)
 		}
 	})
 	return i
@@ -146,9 +132,14 @@ func (p *speaker) learn(ctx context.Context) (err error) {
 func (p *speaker) follow(ctx context.Context, i *inference, put func(context.Context, []float32) error) (done bool, err error) {
 	if !i.heard {
 		i.base, i.heard = p.at, true
+		p.even.Clause()
 	}
 	send := func(s []float32) error {
 		p.at += len(s)
+		volume := float32(i.l.manner.Volume)
+		for k, x := range s {
+			s[k] = audio.Soft(x * volume)
+		}
 		return put(ctx, s)
 	}
 	if i.l.units == "" {
@@ -160,9 +151,7 @@ func (p *speaker) follow(ctx context.Context, i *inference, put func(context.Con
 			if err := p.learn(ctx); err != nil {
 				return false, err
 			}
-			for k, x := range s {
-				s[k] = audio.Soft(x * p.gain)
-			}
+			p.amplify(s)
 			return false, send(p.trim.Write(nil, s))
 		}
 	case <-p.ended:
@@ -178,6 +167,14 @@ func (p *speaker) follow(ctx context.Context, i *inference, put func(context.Con
 		p.captions.line(i.l, i.marks, i.base, p.rate, p.trim)
 	}
 	return true, send(rest)
+}
+
+// amplify brings samples to the loudness that every voice and every clause has.
+func (p *speaker) amplify(s []float32) {
+	for k := range s {
+		s[k] *= p.gain
+	}
+	p.even.Write(s)
 }
 
 // pause is the silence behind a line, in samples: what the text asks for, else

@@ -85,19 +85,24 @@ func TestSSML(t *testing.T) {
 		}
 	}
 	ms := time.Millisecond
-	f("Hello", Span{"Hello", 1, 0, EndParagraph})
-	f("One<break time='250ms'/>two", Span{"One", 1, 250 * ms, EndCut}, Span{"two", 1, 0, EndParagraph})
-	f("One<break/><break strength='weak'/>two", Span{"One", 1, 600 * ms, EndCut}, Span{"two", 1, 0, EndParagraph})
-	f("<p>A</p><p><s>B</s><s>C</s></p>", Span{"A", 1, 0, EndParagraph}, Span{"B", 1, 0, EndSentence}, Span{"C", 1, 0, EndParagraph})
-	f("a <prosody rate='50%'>b <prosody rate='slow'>c</prosody></prosody> d", Span{"a", 1, 0, EndCut}, Span{"b", 0.5, 0, EndCut},
-		Span{"c", 0.375, 0, EndCut}, Span{"d", 1, 0, EndParagraph})
-	f("the <sub alias='World Wide Web'>WWW</sub> is", Span{"the World Wide Web is", 1, 0, EndParagraph})
-	f("say <phoneme alphabet='ipa' ph='təˈmeɪtoʊ'>tomato</phoneme>!", Span{"say|təˈmeɪtoʊ|!", 1, 0, EndParagraph})
-	f("<say-as interpret-as='characters'>AB1</say-as>", Span{"A, B, one", 1, 0, EndParagraph})
-	f("<say-as interpret-as='digits'>123</say-as>", Span{"one two three", 1, 0, EndParagraph})
-	f("<say-as interpret-as='ordinal'>3</say-as> &amp; <say-as interpret-as='date'>1999</say-as>", Span{"third & nineteen ninety-nine", 1, 0, EndParagraph})
-	f("<emphasis>very</emphasis> <unknown>odd</unknown>", Span{"very odd", 1, 0, EndParagraph})
-	f("x\U000F0000y", Span{"xy", 1, 0, EndParagraph})
+	f("Hello", Span{"Hello", Natural, 0, EndParagraph})
+	f("One<break time='250ms'/>two", Span{"One", Natural, 250 * ms, EndCut}, Span{"two", Natural, 0, EndParagraph})
+	f("One<break/><break strength='weak'/>two", Span{"One", Natural, 600 * ms, EndCut}, Span{"two", Natural, 0, EndParagraph})
+	f("<p>A</p><p><s>B</s><s>C</s></p>", Span{"A", Natural, 0, EndParagraph}, Span{"B", Natural, 0, EndSentence}, Span{"C", Natural, 0, EndParagraph})
+	f("a <prosody rate='50%'>b <prosody rate='slow'>c</prosody></prosody> d", Span{"a", Natural, 0, EndCut}, Span{"b", Manner{0.5, 1, 1}, 0, EndCut},
+		Span{"c", Manner{0.375, 1, 1}, 0, EndCut}, Span{"d", Natural, 0, EndParagraph})
+	f("<prosody rate='+20%' volume='soft'>a<prosody volume='-6dB' pitch='+12st'>b</prosody></prosody><prosody pitch='high'>c</prosody>",
+		Span{"a", Manner{1.2, decibels(-6), 1}, 0, EndCut}, Span{"b", Manner{1.2, decibels(-6) * decibels(-6), 2}, 0, EndCut}, Span{"c", Manner{1, 1, 1.1}, 0, EndParagraph})
+	f("<prosody volume='silent'>a</prosody><prosody volume='50' rate='0.5' pitch='-10%'>b</prosody>",
+		Span{"a", Manner{1, 0, 1}, 0, EndCut}, Span{"b", Manner{0.5, 0.5, 0.9}, 0, EndParagraph})
+	f("<prosody volume='+900dB' pitch='+99st' contour='(0%,+20Hz)'>a</prosody>", Span{"a", Manner{1, 4, 2}, 0, EndParagraph})
+	f("the <sub alias='World Wide Web'>WWW</sub> is", Span{"the World Wide Web is", Natural, 0, EndParagraph})
+	f("say <phoneme alphabet='ipa' ph='təˈmeɪtoʊ'>tomato</phoneme>!", Span{"say|təˈmeɪtoʊ|!", Natural, 0, EndParagraph})
+	f("<say-as interpret-as='characters'>AB1</say-as>", Span{"A, B, one", Natural, 0, EndParagraph})
+	f("<say-as interpret-as='digits'>123</say-as>", Span{"one two three", Natural, 0, EndParagraph})
+	f("<say-as interpret-as='ordinal'>3</say-as> &amp; <say-as interpret-as='date'>1999</say-as>", Span{"third & nineteen ninety-nine", Natural, 0, EndParagraph})
+	f("<emphasis>very</emphasis> <unknown>odd</unknown>", Span{"very odd", Natural, 0, EndParagraph})
+	f("x\U000F0000y", Span{"xy", Natural, 0, EndParagraph})
 
 	bad := func(in, has string) {
 		t.Helper()
@@ -109,12 +114,15 @@ func TestSSML(t *testing.T) {
 	bad("<speak>a", "SSML")
 	bad("<speak><break time='x'/></speak>", "break time")
 	bad("<speak><prosody rate='x'>a</prosody></speak>", "prosody rate")
+	for _, a := range []string{"rate='-100%'", "rate='0'", "volume='+5'", "volume='101'", "volume='x'", "pitch='200Hz'", "pitch='100'", "pitch='NaN%'", "rate='+Inf%'", "volume='1e9dB'"} {
+		bad("<speak><prosody "+a+">a</prosody></speak>", "prosody "+a[:strings.IndexByte(a, '=')])
+	}
 	bad("<speak>"+strings.Repeat("<p>", 100), "deep")
 	bad("<talk>a</talk>", "outermost")
 }
 
 func FuzzSSML(f *testing.F) {
-	f.Add("<speak>a<break time='1s'/><prosody rate='fast'>b</prosody><sub alias='x'>c</sub></speak>")
+	f.Add("<speak>a<break time='1s'/><prosody rate='fast' volume='+6dB' pitch='-2st'>b</prosody><sub alias='x'>c</sub></speak>")
 	f.Fuzz(func(t *testing.T, s string) {
 		var table Phonemes
 		spans, err := SSML(s, &table)
@@ -122,7 +130,7 @@ func FuzzSSML(f *testing.F) {
 			return
 		}
 		for _, p := range spans {
-			if p.Text == "" || p.Pause < 0 || p.Pause > MaxPause || !(p.Rate >= 0.25 && p.Rate <= 4) {
+			if p.Text == "" || p.Pause < 0 || p.Pause > MaxPause || p.Manner != p.within() {
 				t.Errorf("SSML(%q) has the span %+v", s, p)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -12,8 +11,8 @@ import (
 
 // Span is a run of text with one manner of speaking.
 type Span struct {
-	Text  string
-	Rate  float64       // factor on the speed; 1 = as it is
+	Text string
+	Manner
 	Pause time.Duration // silence behind it; 0 = what End gives
 	End   End
 }
@@ -27,10 +26,10 @@ func IsSSML(s string) bool {
 }
 
 // SSML reads the subset that this package knows: speak, p, s, break, prosody
-// (rate), say-as, sub, phoneme and emphasis. Other elements are passed over
+// (rate, volume, pitch), say-as, sub, phoneme and emphasis. Other elements are passed over
 // and their text is read. Pronunciations go to table.
 func SSML(s string, table *Phonemes) ([]Span, error) {
-	p := &ssml{table: table, rates: []float64{1}}
+	p := &ssml{table: table, manners: []Manner{Natural}}
 	d := xml.NewDecoder(strings.NewReader(Unreserve(strings.ToValidUTF8(s, " "))))
 	for {
 		tok, err := d.Token()
@@ -65,13 +64,13 @@ func SSML(s string, table *Phonemes) ([]Span, error) {
 }
 
 type ssml struct {
-	table  *Phonemes
-	spans  []Span
-	text   strings.Builder
-	rates  []float64
-	depth  int
-	silent int      // inside an element whose text is replaced
-	manner []string // of say-as
+	table   *Phonemes
+	spans   []Span
+	text    strings.Builder
+	manners []Manner // of prosody, the innermost last
+	depth   int
+	silent  int      // inside an element whose text is replaced
+	kinds   []string // of say-as
 }
 
 func attrOf(e xml.StartElement, name string) string {
@@ -94,13 +93,11 @@ func (p *ssml) flush(end End, pause time.Duration) {
 		}
 		return
 	}
-	p.spans = append(p.spans, Span{Text: t, Rate: p.rates[len(p.rates)-1], Pause: pause, End: end})
+	p.spans = append(p.spans, Span{Text: t, Manner: p.manners[len(p.manners)-1], Pause: pause, End: end})
 }
 
 var breaks = map[string]time.Duration{"none": 0, "x-weak": 100 * time.Millisecond, "weak": 200 * time.Millisecond, "": 400 * time.Millisecond,
 	"medium": 400 * time.Millisecond, "strong": 700 * time.Millisecond, "x-strong": 1200 * time.Millisecond}
-
-var rates = map[string]float64{"x-slow": 0.5, "slow": 0.75, "medium": 1, "default": 1, "fast": 1.25, "x-fast": 1.6}
 
 func (p *ssml) open(e xml.StartElement) error {
 	switch e.Name.Local {
@@ -120,23 +117,12 @@ func (p *ssml) open(e xml.StartElement) error {
 		}
 		p.flush(EndCut, d)
 	case "prosody":
-		rate := p.rates[len(p.rates)-1]
-		if s := attrOf(e, "rate"); s != "" {
-			v, ok := rates[s]
-			if !ok {
-				n, err := strconv.ParseFloat(strings.TrimSuffix(s, "%"), 64)
-				if strings.HasSuffix(s, "%") {
-					n /= 100
-				}
-				if err != nil || !(n > 0 && n < 100) {
-					return fmt.Errorf("prosody rate %q; want for example 120%% or slow", s)
-				}
-				v = n
-			}
-			rate *= v
+		m, err := p.manners[len(p.manners)-1].prosody(attrOf(e, "rate"), attrOf(e, "volume"), attrOf(e, "pitch"))
+		if err != nil {
+			return err
 		}
 		p.flush(EndCut, 0)
-		p.rates = append(p.rates, min(max(rate, 0.25), 4))
+		p.manners = append(p.manners, m)
 	case "sub":
 		if a := attrOf(e, "alias"); a != "" && p.silent == 0 {
 			p.write(" " + a + " ")
@@ -148,7 +134,7 @@ func (p *ssml) open(e xml.StartElement) error {
 		}
 		p.silent++
 	case "say-as":
-		p.manner = append(p.manner, attrOf(e, "interpret-as"))
+		p.kinds = append(p.kinds, attrOf(e, "interpret-as"))
 	}
 	return nil
 }
@@ -161,20 +147,20 @@ func (p *ssml) close(name string) {
 		p.flush(EndSentence, 0)
 	case "prosody":
 		p.flush(EndCut, 0)
-		if len(p.rates) > 1 {
-			p.rates = p.rates[:len(p.rates)-1]
+		if len(p.manners) > 1 {
+			p.manners = p.manners[:len(p.manners)-1]
 		}
 	case "sub", "phoneme":
 		p.silent--
 	case "say-as":
-		p.manner = p.manner[:len(p.manner)-1]
+		p.kinds = p.kinds[:len(p.kinds)-1]
 	}
 }
 
 // write appends text in the manner of the innermost say-as.
 func (p *ssml) write(s string) {
-	if n := len(p.manner); n > 0 {
-		s = sayAs(p.manner[n-1], s)
+	if n := len(p.kinds); n > 0 {
+		s = sayAs(p.kinds[n-1], s)
 	}
 	p.text.WriteString(s)
 }
