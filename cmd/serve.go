@@ -189,6 +189,9 @@ func (c *serveCmd) Run(con *console) error {
 	}
 	srv.SetReady(server.Backends{Dialogue: newDialogue(l.set), Speaker: speaker, Health: func() []byte { return healthDetail(l.set, l.voices, c.card) }})
 	fmt.Fprintf(con.err, "listening on http://%s\n", listener.Addr())
+	if l.voices != nil {
+		l.voices.Warm()
+	}
 
 	select {
 	case err := <-failed:
