@@ -11,13 +11,14 @@ import (
 	"repartee/tts/voice"
 )
 
-// warmLengths are the lengths, in phonemes or letters, that a voice speaks once
-// after it was loaded: a runtime's memory grows with the longest text so far, and
-// the first of each length would wait for that.
+// warmLengths are the lengths, in phonemes or letters, that a voice on a card speaks
+// once after it was loaded: kernels are chosen for each shape when it first comes.
 var warmLengths = []int{60, 120, 250}
 
-// Warm begins to speak with every voice in all usual lengths, for nobody, and
-// returns at once. It takes one place of the runtime, behind whatever is asked for
+// Warm begins to speak with every voice on a card in all usual lengths, for nobody,
+// and returns at once. On a processor there is nothing to choose, and voices run in
+// windows of the same few sizes whatever the text: the first long text takes no
+// longer there than the next (docs/performance.md). It takes one place of the runtime, behind whatever is asked for
 // meanwhile and while no language model computes; a server calls it when it is
 // ready. Close ends it.
 func (s *Service) Warm() {
@@ -29,6 +30,9 @@ func (s *Service) Warm() {
 	s.wg.Go(func() {
 		began := time.Now()
 		for _, r := range s.voices {
+			if r.info.Device != DeviceCUDA {
+				continue
+			}
 			if err := s.warmVoice(r); err != nil {
 				if s.ctx.Err() == nil {
 					s.log.Warn("warming a voice", "voice", r.name, "error", err)
@@ -36,7 +40,7 @@ func (s *Service) Warm() {
 				return
 			}
 		}
-		s.log.Info("voices are warm", "took", time.Since(began).Round(time.Millisecond))
+		s.log.Debug("voices are warm", "took", time.Since(began).Round(time.Millisecond))
 	})
 }
 

@@ -14,7 +14,7 @@ func TestWarm(t *testing.T) {
 	var crowded atomic.Bool
 	var asked atomic.Int32
 	crowded.Store(true)
-	v := &fakeVoice{}
+	v := &fakeVoice{device: DeviceCUDA}
 	s := fakeService(t, v, Config{Threads: 4, Crowded: func() bool { asked.Add(1); return crowded.Load() }})
 	v.most.Store(0)
 	before := v.speeches.Load()
@@ -39,9 +39,21 @@ func TestWarm(t *testing.T) {
 	s.Warm() // of a closed service does nothing
 }
 
+// A voice on the processor has nothing to gain.
+func TestWarmLeavesProcessorsAlone(t *testing.T) {
+	v := &fakeVoice{}
+	s := fakeService(t, v, Config{})
+	before := v.speeches.Load()
+	s.Warm()
+	s.Close()
+	if n := v.speeches.Load() - before; n != 0 {
+		t.Errorf("%d utterances were spoken for nobody", n)
+	}
+}
+
 // Close ends it at once.
 func TestWarmEnds(t *testing.T) {
-	v := &fakeVoice{}
+	v := &fakeVoice{device: DeviceCUDA}
 	s := fakeService(t, v, Config{Threads: 1, Crowded: func() bool { return true }})
 	s.Warm()
 	s.Close()
