@@ -87,18 +87,18 @@ func (s *scheduler) mustWait(t *task) bool {
 		return true
 	}
 	if w := t.waitFor; w != nil {
-		if w.open && w.filled < t.waitAt {
+		if w.open && w.filled < t.waitAt && w.shifts() == t.waitShifts {
 			return true
 		}
 		t.waitFor = nil
 	}
 	for _, a := range s.active {
-		if a.generated > 0 && a.filled >= len(a.req.Prompt) {
+		if a.generated > 0 && a.pending() <= 1 {
 			continue
 		}
 		common := min(t.shared(a), len(t.tokens)-1)
 		if common > a.filled && common-a.filled >= minShared && common-s.tree.Match(t.req.Namespace, t.tokens) >= minShared {
-			t.waitFor, t.waitAt = a, common
+			t.waitFor, t.waitAt, t.waitShifts = a, common, a.shifts()
 			if a.ahead && !t.ahead {
 				a.left.Store(true) // t goes on where it stands after this step
 			}
@@ -133,6 +133,10 @@ func (s *scheduler) start(t *task) bool {
 	first := t.started.IsZero()
 	if first {
 		t.started, t.cached = time.Now(), held
+		if t.req.Truncated > 0 {
+			s.shifts++
+			s.shifted += int64(t.req.Truncated)
+		}
 	}
 	s.beginRestore(t, first)
 	s.run(t)

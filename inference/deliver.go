@@ -37,7 +37,8 @@ func (s *scheduler) logprobs(i int) []llama.TokenLogprob {
 	return nil
 }
 
-// token takes one generated token in and tells whether it was the last.
+// token takes one generated token in and tells whether it was the last, for the
+// time being.
 func (s *scheduler) token(t *task, tok Token, probs []llama.TokenLogprob, now time.Time) bool {
 	if t.generated == 0 {
 		t.first = now
@@ -48,6 +49,9 @@ func (s *scheduler) token(t *task, tok Token, probs []llama.TokenLogprob, now ti
 	t.generated++
 	s.generated++
 	t.tokens = append(t.tokens, tok)
+	if m := t.shift; m != nil && m.said != nil {
+		m.said = append(m.said, tok)
+	}
 	model := s.e.model
 	if model.IsEOG(tok) && !t.req.Sampling.IgnoreEOG {
 		t.stream.put(t.text.flush(), nil)
@@ -68,6 +72,9 @@ func (s *scheduler) token(t *task, tok Token, probs []llama.TokenLogprob, now ti
 		return true
 	}
 	if len(t.tokens) >= t.limit {
+		if t.shift != nil && t.generated < t.shift.most && s.shift(t) {
+			return true
+		}
 		if rest := t.text.flush(); len(rest) > 0 {
 			t.stream.put(rest, nil)
 		}
@@ -114,6 +121,12 @@ func (s *scheduler) end(t *task, why FinishReason, err error) {
 	now := time.Now()
 	r := t.result
 	r.Finish, r.PromptTokens, r.CachedTokens, r.CompletionTokens = why, len(t.req.Prompt), t.cached, t.generated
+	if r.ShiftedTokens = t.req.Truncated; r.ShiftedTokens > 0 {
+		r.Shifts = 1
+	}
+	if m := t.shift; m != nil {
+		r.Shifts, r.ShiftedTokens = r.Shifts+m.shifts, r.ShiftedTokens+m.dropped
+	}
 	r.Timings.Total = now.Sub(t.submitted)
 	if !t.started.IsZero() {
 		r.Timings.Queue = t.started.Sub(t.submitted)

@@ -187,6 +187,7 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 		return nil, ErrEmptyPrompt
 	}
 	size := e.ContextSize()
+	r.Truncate(size)
 	if len(r.Prompt) >= size {
 		e.cfg.Observer.Rejected(e.cfg.Name, "context_length")
 		return nil, &PromptTooLongError{Prompt: len(r.Prompt), Context: size}
@@ -206,6 +207,7 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 	if r.MaxTokens > 0 {
 		t.limit = min(size, len(r.Prompt)+r.MaxTokens)
 	}
+	t.shift = newShifting(r, size)
 	t.tokens = make([]Token, len(r.Prompt), min(t.limit, len(r.Prompt)+512)+1)
 	copy(t.tokens, r.Prompt)
 	e.sched.guess.start(t)
@@ -368,6 +370,7 @@ type Stats struct {
 	Steps, Rows      int64
 	Generated        int64 // tokens
 	Preempted        int64
+	Shifts, Shifted  int64 // context shifts, and the tokens they dropped
 	AheadTokens      int64 // computed by Prefill
 	Parts            StepParts
 	Speculation      SpeculationStats

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -17,11 +18,12 @@ type fakeModel struct {
 	vocab int
 	eog   bool // token 0 may be generated
 	copy  int  // > 0: most tokens repeat the one so many before
+	train int  // the most tokens of a sequence; 0 = no end
 	wrong int  // a draft model's: one token in so many is another than next says; 0 = none
 }
 
 func (m *fakeModel) Info() llama.ModelInfo {
-	return llama.ModelInfo{Name: "fake", VocabSize: 256, ContextTrain: 1 << 20, EOS: 0, EOG: []Token{0}}
+	return llama.ModelInfo{Name: "fake", VocabSize: 256, ContextTrain: cmp.Or(m.train, 1<<20), EOS: 0, EOG: []Token{0}}
 }
 
 func (m *fakeModel) Tokenize(dst []Token, text string, _, _ bool) ([]Token, error) {

@@ -135,10 +135,13 @@ func (s *scheduler) undo(t *task) {
 // makeRoom answers a lack of cells: the least important running task, the
 // youngest among equals, goes back to the queue (its tokens stay as an idle
 // prefix as long as nobody needs the cells). A task alone has the whole buffer,
-// so its answer ends by length.
+// so it shifts, or its answer ends by length.
 func (s *scheduler) makeRoom(t *task) {
 	if len(s.active) == 1 {
-		s.end(t, FinishLength, nil)
+		s.undo(t)
+		if !s.shift(t) {
+			s.end(t, FinishLength, nil)
+		}
 		return
 	}
 	victim := s.active[0]

@@ -34,7 +34,8 @@ const (
 type Request struct {
 	ID     string  // for the log; may be empty
 	Prompt []Token // at least one token, shorter than the context
-	// MaxTokens bounds the answer; ≤ 0 = until the context is full.
+	// MaxTokens bounds the answer; ≤ 0 = until the context is full. With Shift it is
+	// bounded by ten contexts in any case.
 	MaxTokens int
 	Sampling  llama.SamplingParams
 	// Stop are strings that end the answer and are not part of it.
@@ -51,6 +52,10 @@ type Request struct {
 	Speculate  Speculation
 	DraftMax   int     // most drafted tokens a step, 0 = the engine's choice
 	Prediction []Token // the client's guess of the answer, used as a draft
+	// Shift lets the answer outgrow the context; nil = it ends there.
+	Shift *ContextShift
+	// Truncated is how many tokens were dropped so that the prompt fits.
+	Truncated int
 }
 
 // FinishReason says why a generation ended.
@@ -59,7 +64,7 @@ type FinishReason string
 // The values of FinishReason, as the wire formats name them.
 const (
 	FinishStop      FinishReason = "stop"      // end of generation or a stop string
-	FinishLength    FinishReason = "length"    // MaxTokens or the context is used up
+	FinishLength    FinishReason = "length"    // MaxTokens or the context is used up, and must not shift
 	FinishCancelled FinishReason = "cancelled" // the request's context ended
 	FinishError     FinishReason = "error"
 )
@@ -101,8 +106,11 @@ type Timings struct {
 type Result struct {
 	Finish           FinishReason
 	StopString       string // the stop string that was met, if one was
-	PromptTokens     int
-	CachedTokens     int // of the prompt, taken over from the KV cache
+	PromptTokens     int    // as they were read first, those that Truncate dropped not counted
+	CachedTokens     int    // of the prompt, taken over from the KV cache
 	CompletionTokens int
-	Timings          Timings
+	// Shifts is how often tokens were dropped to make room, of the prompt at its
+	// beginning included, and ShiftedTokens how many.
+	Shifts, ShiftedTokens int
+	Timings               Timings
 }

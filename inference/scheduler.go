@@ -27,6 +27,8 @@ type scheduler struct {
 	refused  []*task             // scratch
 
 	preempted   int64
+	shifts      int64
+	shifted     int64 // tokens
 	aheadTokens int64
 	steps       int64
 	rowsDone    int64
@@ -178,6 +180,6 @@ func (s *scheduler) publish() {
 		s.guess.stats.Model = d.stats
 	}
 	box.mu.Lock()
-	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Generated: s.generated, Preempted: s.preempted, AheadTokens: s.aheadTokens, Parts: s.parts, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}
+	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Generated: s.generated, Preempted: s.preempted, Shifts: s.shifts, Shifted: s.shifted, AheadTokens: s.aheadTokens, Parts: s.parts, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}
 	box.mu.Unlock()
 }

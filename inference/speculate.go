@@ -124,7 +124,7 @@ func (s *scheduler) draft() {
 			continue
 		}
 		g.earn(t)
-		t.draft = t.spec.Propose(t.draft[:0], t.tokens, t.room, t.copies, g.library)
+		t.draft = t.spec.Propose(t.draft[:0], t.everything(), t.room, t.copies, g.library)
 		k, better := s.depth(t, load, streams)
 		if t.wants && (k == 0 || better < gain || g.force != nil && k%2 == 0) {
 			t.draft = t.draft[:0]
@@ -421,5 +421,5 @@ func (g *guesser) keep(t *task, why FinishReason) {
 	if g.most == 0 || why == FinishError || t.generated < 16 || t.result.Timings.Accepted > t.generated*9/10 {
 		return
 	}
-	g.library.Add(t.req.Namespace, t.tokens[max(0, len(t.req.Prompt)-libraryContext):])
+	g.library.Add(t.req.Namespace, t.everything()[max(0, len(t.req.Prompt)-libraryContext):])
 }

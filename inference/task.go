@@ -31,8 +31,11 @@ type task struct {
 	text      textOut
 
 	// waitFor computes a prefix that this prompt shares, up to waitAt.
-	waitFor *task
-	waitAt  int
+	waitFor    *task
+	waitAt     int
+	waitShifts int // of waitFor, when waitAt was found
+
+	shift *shifting // nil = the answer ends where the context does
 
 	ahead    bool    // reads and never answers, see Prefill
 	replaces []Token // what was read ahead of the same turn before
@@ -85,6 +88,14 @@ func (t *task) watch(ctx context.Context, wake func()) {
 		t.left.Store(true)
 		wake()
 	})
+}
+
+// shifts is how often the task's tokens have changed.
+func (t *task) shifts() int {
+	if t.shift == nil {
+		return 0
+	}
+	return t.shift.shifts
 }
 
 // shared returns how many leading tokens two prompts have in common.
