@@ -36,7 +36,7 @@ func (c *chatCmd) Run(ctx context.Context, con *console) error {
 	if t := c.Temperature; t != nil && !(*t >= 0 && *t <= 2) {
 		return usagef("--temperature %g: want 0 … 2", *t)
 	}
-	talk := &talk{service: newDialogue(set), session: dialogue.NewID(), cmd: c, con: con}
+	talk := &talk{service: newDialogue(set, &c.modelFlags), session: dialogue.NewID(), cmd: c, con: con}
 	if c.Prompt != "" {
 		answer, err := talk.turn(ctx, c.Prompt)
 		if err != nil || c.Speak == "" {

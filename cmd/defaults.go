@@ -10,8 +10,9 @@ import (
 
 // newDialogue makes the service over resident models, each sampled as its file
 // or its authors recommend where a request leaves it open.
-func newDialogue(set *inference.Set) *dialogue.Service {
+func newDialogue(set *inference.Set, m *modelFlags) *dialogue.Service {
 	s := dialogue.New(models{set})
+	s.SetContextShift(m.ContextShift)
 	for _, name := range set.Names() {
 		if e, ok := set.Get(name); ok {
 			s.SetDefaults(name, sampling(e))

@@ -187,7 +187,7 @@ func (c *serveCmd) Run(con *console) error {
 	if l.voices != nil {
 		speaker = l.voices
 	}
-	srv.SetReady(server.Backends{Dialogue: newDialogue(l.set), Speaker: speaker, Health: func() []byte { return healthDetail(l.set, l.voices, c.card) }})
+	srv.SetReady(server.Backends{Dialogue: newDialogue(l.set, &c.modelFlags), Speaker: speaker, Health: func() []byte { return healthDetail(l.set, l.voices, c.card) }})
 	fmt.Fprintf(con.err, "listening on http://%s\n", listener.Addr())
 	if l.voices != nil {
 		l.voices.Warm()

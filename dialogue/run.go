@@ -45,7 +45,8 @@ type Run struct {
 	engine     Engine
 	model      string
 	turn       Turn
-	forget     int // messages of the session's history that did not fit
+	forget     int             // messages of the session's history that did not fit
+	messages   []llama.Message // what was rendered
 	rendered   llama.Rendered
 	structured bool     // the text must be taken apart
 	schema     string   // that binds the whole answer; empty = none, or the template's

@@ -74,6 +74,13 @@ type Turn struct {
 	DraftMax   int // most guessed tokens a step, 0 = the engine's choice
 
 	DisableThinking bool
+
+	// ContextShift lets the turn outgrow the context: see inference.ContextShift. nil =
+	// the service's default.
+	ContextShift *bool
+	// ContextKeep is how many leading tokens of the prompt stay then, −1 = all; nil =
+	// the system prompt as the template writes it.
+	ContextKeep *int
 }
 
 // Service answers turns. All methods may be called from any goroutine.
@@ -81,6 +88,7 @@ type Service struct {
 	models   Models
 	sessions *sessions
 	defaults map[string]Sampling
+	shift    bool
 }
 
 // New makes a service over the resident models.
@@ -91,6 +99,10 @@ func New(models Models) *Service {
 // SetDefaults says how a model's turns are sampled where they leave it open. It
 // must be called before the first turn.
 func (s *Service) SetDefaults(model string, d Sampling) { s.defaults[model] = d }
+
+// SetContextShift says whether turns that leave it open may outgrow the context. It
+// must be called before the first turn.
+func (s *Service) SetContextShift(on bool) { s.shift = on }
 
 // Models is what can be asked for.
 func (s *Service) Models() Models { return s.models }
@@ -183,6 +195,11 @@ func (s *Service) Start(ctx context.Context, t Turn) (*Run, error) {
 		}
 		req.Prompt = slices.Concat(t.Before, req.Prompt)
 	}
+	if run.shifts() {
+		if err := run.mayShift(req); err != nil {
+			return nil, err
+		}
+	}
 	if t.Context {
 		run.prompt = slices.Clone(req.Prompt)
 	}
@@ -224,7 +241,8 @@ func rawPrompt(engine Engine, t Turn) ([]inference.Token, error) {
 }
 
 // render applies the chat template to history and messages. A history that has
-// outgrown the context loses its older half, as often as that takes.
+// outgrown the context loses its older half, as often as that takes; a turn that may
+// shift loses the oldest of its own messages too.
 func (r *Run) render(req *inference.Request) error {
 	t := &r.turn
 	var history []llama.Message
@@ -235,41 +253,68 @@ func (r *Run) render(req *inference.Request) error {
 		history = slices.Insert(history[behindSystem(history):], 0, llama.Message{Role: "system", Content: t.System})
 	}
 	r.tools = newToolbox(r.engine, t)
+	whole := 0
 	for {
 		kept := without(history, r.forget)
-		in := llama.TemplateInput{
-			Messages: slices.Concat(kept, t.Messages), Tools: t.Tools, ToolChoice: t.ToolChoice,
-			ParallelToolCalls: t.ParallelToolCalls, DisableThinking: t.DisableThinking,
+		r.messages = slices.Concat(kept, t.Messages)
+		if err := r.tokenize(req); err != nil {
+			return err
 		}
-		var err error
-		r.schema = t.Schema
-		if r.tools != nil {
-			in.Messages, in.Tools = r.tools.messages(in.Messages), nil
-			if t.ToolChoice == llama.ToolRequired {
-				if r.schema, err = r.tools.schema(); err != nil {
-					return &FieldError{"tools", err.Error()}
-				}
-			}
-		}
-		if thinks(r.engine) || len(in.Tools) > 0 {
-			r.schema, in.JSONSchema = "", r.schema
-		}
-		if r.rendered, err = r.engine.Render(in); err != nil {
-			return renderError(t, err)
-		}
-		if req.Prompt, err = r.engine.Tokenize(r.rendered.Prompt, !startsWithBOS(r.engine, r.rendered.Prompt), true); err != nil {
-			return &FieldError{"messages", err.Error()}
-		}
+		whole = max(whole, len(req.Prompt))
 		left := len(kept) - behindSystem(kept)
 		if left == 0 || len(req.Prompt)+r.reserve() < r.engine.ContextSize() {
 			break
 		}
 		r.forget = len(history) - behindSystem(history) - left + (left+1)/2
 	}
+	for r.shifts() && len(req.Prompt) >= r.engine.ContextSize() && r.dropOldest(req) {
+		if err := r.tokenize(req); err != nil {
+			return err
+		}
+	}
+	req.Truncated = max(whole-len(req.Prompt), 0)
 	r.structured = r.tools != nil || r.rendered.Parser != "" && (len(t.Tools) > 0 || thinks(r.engine))
 	// Special tokens that the parser needs to see must stay in the text.
 	req.KeepSpecial = r.structured && r.tools == nil && len(r.rendered.Preserved) > 0
 	return nil
+}
+
+// tokenize renders the messages and makes tokens of them.
+func (r *Run) tokenize(req *inference.Request) error {
+	in, err := r.input(r.messages)
+	if err != nil {
+		return err
+	}
+	if r.rendered, err = r.engine.Render(in); err != nil {
+		return renderError(&r.turn, err)
+	}
+	if req.Prompt, err = r.engine.Tokenize(r.rendered.Prompt, !startsWithBOS(r.engine, r.rendered.Prompt), true); err != nil {
+		return &FieldError{"messages", err.Error()}
+	}
+	return nil
+}
+
+// input is what the template is given for messages.
+func (r *Run) input(messages []llama.Message) (llama.TemplateInput, error) {
+	t := &r.turn
+	in := llama.TemplateInput{
+		Messages: messages, Tools: t.Tools, ToolChoice: t.ToolChoice,
+		ParallelToolCalls: t.ParallelToolCalls, DisableThinking: t.DisableThinking,
+	}
+	var err error
+	r.schema = t.Schema
+	if r.tools != nil {
+		in.Messages, in.Tools = r.tools.messages(in.Messages), nil
+		if t.ToolChoice == llama.ToolRequired {
+			if r.schema, err = r.tools.schema(); err != nil {
+				return in, &FieldError{"tools", err.Error()}
+			}
+		}
+	}
+	if thinks(r.engine) || len(in.Tools) > 0 {
+		r.schema, in.JSONSchema = "", r.schema
+	}
+	return in, nil
 }
 
 // thinks tells whether a model writes its reasoning in front of an answer: a

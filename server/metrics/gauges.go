@@ -16,6 +16,7 @@ type engines struct {
 	cells, waiting, running, usage, config, guesses  *prometheus.Desc
 	hits, bytes, evicted, restored, restoring, saved *prometheus.Desc
 	ahead, parts, places, spared, drafting           *prometheus.Desc
+	shifts, shifted                                  *prometheus.Desc
 }
 
 // Watch exports the engines' queues and caches, under our names and under
@@ -38,6 +39,8 @@ func (m *Metrics) Watch(set *inference.Set) {
 		restoring: prometheus.NewDesc("repartee_kv_restore_seconds_total", "Time the scheduler spent bringing tokens back.", []string{"model"}, nil),
 		saved:     prometheus.NewDesc("repartee_kv_saved_tokens_total", "Tokens copied out of cells.", []string{"model"}, nil),
 		ahead:     prometheus.NewDesc("repartee_prefilled_ahead_tokens_total", "Tokens of turns read before they were complete.", []string{"model"}, nil),
+		shifts:    prometheus.NewDesc("repartee_context_shifts_total", "Times that tokens were dropped to make room in a context.", []string{"model"}, nil),
+		shifted:   prometheus.NewDesc("repartee_context_shifted_tokens_total", "Tokens dropped to make room in a context, those of prompts that were too long included.", []string{"model"}, nil),
 		parts:     prometheus.NewDesc("repartee_step_seconds_total", "Where the time of steps went.", []string{"model", "part"}, nil),
 		config:    prometheus.NewDesc("vllm:cache_config_info", "KV cache size.", []string{"model_name", "block_size", "num_gpu_blocks"}, nil),
 	})
@@ -45,7 +48,7 @@ func (m *Metrics) Watch(set *inference.Set) {
 
 // Describe lists the gauges.
 func (e *engines) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved, e.ahead, e.parts, e.places, e.spared, e.drafting} {
+	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved, e.ahead, e.parts, e.places, e.spared, e.drafting, e.shifts, e.shifted} {
 		ch <- d
 	}
 }
@@ -90,6 +93,8 @@ func (e *engines) Collect(ch chan<- prometheus.Metric) {
 		count(e.restoring, t.RestoreTime.Seconds(), name)
 		count(e.saved, float64(t.SavedTokens), name)
 		count(e.ahead, float64(s.AheadTokens), name)
+		count(e.shifts, float64(s.Shifts), name)
+		count(e.shifted, float64(s.Shifted), name)
 		count(e.parts, s.Parts.Plan.Seconds(), name, "plan")
 		count(e.parts, s.Parts.Decode.Seconds(), name, "decode")
 		count(e.parts, s.Parts.Sample.Seconds(), name, "sample")

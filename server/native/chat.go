@@ -37,6 +37,9 @@ type chatBody struct {
 	DraftMax    *int             `json:"draft_max"`
 	Prediction  string           `json:"prediction"` // what the answer will probably be
 	IgnoreEOS   bool             `json:"ignore_eos"`
+	// What becomes of a conversation that outgrows the context.
+	ContextShift *bool `json:"context_shift"`
+	ContextKeep  *int  `json:"context_keep"`
 }
 
 // maxSession is the longest session id a client may choose.
@@ -83,6 +86,9 @@ func (b *chatBody) turn(r *web.Request) (dialogue.Turn, error) {
 		return t, err
 	}
 	if err := openai.Speculation(&t, b.Speculate, b.DraftMax); err != nil {
+		return t, err
+	}
+	if err := openai.ContextShift(&t, b.ContextShift, b.ContextKeep); err != nil {
 		return t, err
 	}
 	if t.Session == "" {
@@ -184,6 +190,7 @@ func appendUsage(b []byte, res dialogue.Result) []byte {
 	b = strconv.AppendInt(append(b, `"usage":{"prompt_tokens":`...), int64(res.PromptTokens), 10)
 	b = strconv.AppendInt(append(b, `,"cached_tokens":`...), int64(res.CachedTokens), 10)
 	b = strconv.AppendInt(append(b, `,"completion_tokens":`...), int64(res.CompletionTokens), 10)
+	b = openai.AppendShifted(b, res)
 	t := res.Timings
 	ms := func(b []byte, name string, d time.Duration) []byte {
 		return strconv.AppendFloat(append(append(append(b, '"'), name...), `":`...), float64(d.Microseconds())/1000, 'f', 2, 64)

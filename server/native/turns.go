@@ -15,6 +15,7 @@ import (
 
 	"repartee/dialogue"
 	"repartee/inference"
+	"repartee/server/openai"
 	"repartee/server/web"
 	"repartee/tts"
 )
@@ -26,7 +27,10 @@ type startBody struct {
 	System  string `json:"system"`
 	Session string `json:"session"`
 	Speak   bool   `json:"speak"`
-	Audio   struct {
+	// Of the turns that follow.
+	ContextShift *bool `json:"context_shift"`
+	ContextKeep  *int  `json:"context_keep"`
+	Audio        struct {
 		Format     string `json:"format"`
 		SampleRate int    `json:"sample_rate"`
 	} `json:"audio"`
@@ -112,12 +116,17 @@ func (c *socket) restart(data []byte) {
 		c.fail(web.Bad("speak", "speak: this server has no voices"))
 		return
 	}
+	if err := openai.ContextShift(&dialogue.Turn{}, b.ContextShift, b.ContextKeep); err != nil {
+		c.fail(err)
+		return
+	}
 	if b.Audio.Format != "" && b.Audio.Format != "pcm" {
 		c.fail(web.Bad("audio.format", "audio.format: only pcm is sent over a WebSocket"))
 		return
 	}
 	c.start = b
 	c.base.Model, c.base.System = b.Model, b.System
+	c.base.ContextShift, c.base.ContextKeep = b.ContextShift, b.ContextKeep
 	if b.Session != "" {
 		c.base.Session = b.Session
 	}

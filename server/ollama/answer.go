@@ -162,6 +162,9 @@ func (a *answer) final(run *dialogue.Run, said, res dialogue.Result) []byte {
 	ns("prompt_eval_duration", int64(t.Prefill))
 	ns("eval_count", int64(res.CompletionTokens))
 	ns("eval_duration", int64(max(t.Total-t.FirstToken, 0)))
+	if res.ShiftedTokens > 0 {
+		ns("context_shifted", int64(res.ShiftedTokens))
+	}
 	a.buf = append(b, '}')
 	return a.buf
 }

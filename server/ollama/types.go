@@ -15,6 +15,7 @@ import (
 // and has no meaning: everything is resident, with one context size for all.
 type options struct {
 	NumPredict       *int           `json:"num_predict"`
+	NumKeep          *int           `json:"num_keep"`
 	Temperature      *float64       `json:"temperature"`
 	TopK             *int           `json:"top_k"`
 	TopP             *float64       `json:"top_p"`
@@ -35,6 +36,7 @@ type common struct {
 	Options   *options        `json:"options"`
 	KeepAlive json.RawMessage `json:"keep_alive"` // of any type
 	Think     json.RawMessage `json:"think"`      // true, false or a level
+	Shift     *bool           `json:"shift"`      // the context, when it is full
 }
 
 // streamed tells whether the answer comes in pieces, which is the default.
@@ -53,6 +55,7 @@ func (c *common) turn(r *web.Request) (dialogue.Turn, error) {
 	if err := c.format(&t); err != nil {
 		return t, err
 	}
+	t.ContextShift = c.Shift
 	o := c.Options
 	if o == nil {
 		return t, nil
@@ -67,7 +70,7 @@ func (c *common) turn(r *web.Request) (dialogue.Turn, error) {
 	if o.NumPredict != nil && *o.NumPredict > 0 { // −1 and −2 mean as much as fits
 		t.MaxTokens = *o.NumPredict
 	}
-	for _, err := range []error{openai.CheckSampling(*s), openai.CheckStop(t.Stop)} {
+	for _, err := range []error{openai.ContextShift(&t, c.Shift, o.NumKeep), openai.CheckSampling(*s), openai.CheckStop(t.Stop)} {
 		if err != nil {
 			return t, err
 		}

@@ -107,6 +107,7 @@ func (c *completion) add(i int, res dialogue.Result) {
 		c.sum.CachedTokens += res.CachedTokens
 	}
 	c.sum.CompletionTokens += res.CompletionTokens
+	c.sum.ShiftedTokens += res.ShiftedTokens
 	c.sum.Timings.Drafted += res.Timings.Drafted
 	c.sum.Timings.Accepted += res.Timings.Accepted
 	c.sum.Timings.Total = max(c.sum.Timings.Total, res.Timings.Total)
@@ -117,10 +118,20 @@ func (c *completion) appendUsage(b []byte) []byte {
 	b = strconv.AppendInt(append(b, `"usage":{"prompt_tokens":`...), int64(u.PromptTokens), 10)
 	b = strconv.AppendInt(append(b, `,"completion_tokens":`...), int64(u.CompletionTokens), 10)
 	b = strconv.AppendInt(append(b, `,"total_tokens":`...), int64(u.PromptTokens+u.CompletionTokens), 10)
+	b = AppendShifted(b, u)
 	b = strconv.AppendInt(append(b, `,"prompt_tokens_details":{"cached_tokens":`...), int64(u.CachedTokens), 10)
 	b = strconv.AppendInt(append(b, `},"completion_tokens_details":{"accepted_prediction_tokens":`...), int64(u.Timings.Accepted), 10)
 	b = strconv.AppendInt(append(b, `,"rejected_prediction_tokens":`...), int64(u.Timings.Drafted-u.Timings.Accepted), 10)
 	return append(b, `,"reasoning_tokens":0}}`...)
+}
+
+// AppendShifted says how many tokens were dropped to make room in the context, if
+// there were any.
+func AppendShifted(b []byte, res dialogue.Result) []byte {
+	if res.ShiftedTokens == 0 {
+		return b
+	}
+	return strconv.AppendInt(append(b, `,"context_shifted":`...), int64(res.ShiftedTokens), 10)
 }
 
 // finish maps how a choice ended to the API's words.

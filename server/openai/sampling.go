@@ -27,6 +27,8 @@ type samplingBody struct {
 	IgnoreEOS        bool               `json:"ignore_eos"`
 	Speculate        string             `json:"speculate"`
 	DraftMax         *int               `json:"draft_max"`
+	ContextShift     *bool              `json:"context_shift"`
+	ContextKeep      *int               `json:"context_keep"`
 	User             string             `json:"user"`
 }
 
@@ -72,10 +74,23 @@ func (b *samplingBody) turn(r *web.Request, model func(name string) (dialogue.En
 	if err = Speculation(&t, b.Speculate, b.DraftMax); err != nil {
 		return t, 0, err
 	}
+	if err = ContextShift(&t, b.ContextShift, b.ContextKeep); err != nil {
+		return t, 0, err
+	}
 	if t.Sampling.Bias, err = bias(b.LogitBias, engine.Info().VocabSize); err != nil {
 		return t, 0, err
 	}
 	return t, n, nil
+}
+
+// ContextShift reads the fields context_shift and context_keep; what is too much to
+// keep depends on the model.
+func ContextShift(t *dialogue.Turn, on *bool, keep *int) error {
+	if keep != nil && *keep < -1 {
+		return web.Bad("context_keep", "context_keep: %d is out of range, want 0 or more tokens, or -1 for the whole prompt", *keep)
+	}
+	t.ContextShift, t.ContextKeep = on, keep
+	return nil
 }
 
 // maxDraft bounds draft_max; engines have their own, lower bounds.
