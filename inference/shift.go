@@ -66,7 +66,7 @@ func (r run) move(p int) int {
 // shifting is what a task that may shift knows of its tokens.
 type shifting struct {
 	keep   int     // leading tokens that stay
-	turns  []int   // where turns of the user's begin
+	turns  []int   // where turns of the user's begin, none of them in what stays
 	answer int     // where the answer, or what is left of it, begins
 	most   int     // generated tokens at which the answer ends
 	said   []Token // everything, once something was dropped; nil before, or for nobody
@@ -80,7 +80,12 @@ func newShifting(r *Request, size int) *shifting {
 	if c == nil || !Keeps(c.Keep, size) {
 		return nil
 	}
-	m := &shifting{keep: min(c.Keep, len(r.Prompt)), turns: slices.Clone(c.Turns), answer: len(r.Prompt), most: mostContexts * size}
+	m := &shifting{keep: min(c.Keep, len(r.Prompt)), answer: len(r.Prompt), most: mostContexts * size}
+	for _, b := range c.Turns {
+		if b >= m.keep && b < m.answer {
+			m.turns = append(m.turns, b)
+		}
+	}
 	if r.MaxTokens > 0 {
 		m.most = min(m.most, r.MaxTokens)
 	}

@@ -67,7 +67,7 @@ func lose(text []Token, head int, turns []int, answer, size int) (left []Token, 
 // long is the answer of at most n tokens that a prompt must get in a context of
 // size, however often it must shift, and the tokens each shift leaves.
 func (m *fakeModel) long(prompt []Token, c *ContextShift, n, size int) (text string, lefts [][]Token, dropped int) {
-	seq, turns, answer := slices.Clone(prompt), c.Turns, len(prompt)
+	seq, turns, answer := slices.Clone(prompt), slices.DeleteFunc(slices.Clone(c.Turns), func(b int) bool { return b < c.Keep }), len(prompt)
 	var out []byte
 	n = min(n, mostContexts*size)
 	for len(out) < n {
@@ -373,6 +373,9 @@ func TestShiftsChangeNoOtherAnswer(t *testing.T) {
 					text += "x"
 				}
 				prompt := tokens(text)
+				if i%3 == 2 { // what stays may end anywhere
+					c.Keep = min(c.Keep+j.n%20, len(prompt), cells/4*3)
+				}
 				r := &Request{Prompt: slices.Clone(prompt), MaxTokens: j.n, Priority: j.batch}
 				want := b.model.generate(prompt, min(j.n, cells-len(prompt)))
 				lefts, dropped := [][]Token(nil), 0

@@ -131,6 +131,10 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 	f("POST", chat, `{"message":"x","temperature":3}`, 400, "", "temperature")
 	f("POST", chat, `{"message":"x","stop":7}`, 400, "", "stop")
 	f("POST", chat, `{"message":"x","mode":"slow"}`, 400, "", "mode")
+	f("POST", chat, `{"message":"x","context_shift":1}`, 400, "", "context_shift")
+	f("POST", chat, `{"message":"x","context_keep":-2}`, 400, "", "context_keep")
+	f("POST", chat, `{"message":"x","context_shift":true,"context_keep":2000}`, 400, "", "context_keep")
+	f("POST", v1, `{"messages":[{"role":"user","content":"x"}],"context_keep":-2}`, 400, "", "context_keep")
 	f("POST", chat, `{"message":"x","model":"other"}`, 404, "model_not_found", "model")
 	f("POST", chat, `{"message":"`+strings.Repeat("x", 3000)+`"}`, 400, "context_length_exceeded", "messages")
 	f("POST", chat, `{"message":"x"}`, 415, "unsupported_encoding", "", "Content-Encoding", "gzip")
@@ -185,6 +189,33 @@ func TestStreamJoinsToThePlainAnswer(t *testing.T) {
 	_, usage, _ := w.do(t, "POST", "/v1/chat/completions", `{"messages":[{"role":"user","content":"x"}],"max_tokens":4,"n":2,"stream":true,"stream_options":{"include_usage":true}}`)
 	if !strings.Contains(usage, `"choices":[],"usage":{"prompt_tokens":23,"completion_tokens":8,`) || strings.Count(usage, `"finish_reason":"length"`) != 2 {
 		t.Fatalf("stream with usage = %s, want both choices and a usage chunk of 23 + 8 tokens", usage)
+	}
+}
+
+func TestAContextIsShiftedOnRequest(t *testing.T) {
+	w := start(t, Config{}, nil).ready()
+	f := func(path, body string, want ...string) {
+		t.Helper()
+		status, text, _ := w.do(t, "POST", path, body)
+		for _, part := range want {
+			if status != 200 || !strings.Contains(text, part) {
+				t.Fatalf("%s %.80s = %d %s, want %s", path, body, status, text[max(0, len(text)-400):], part)
+			}
+		}
+	}
+	f("/chat", `{"message":"x","max_tokens":2500}`, `"finish_reason":"length"`, `"completion_tokens":20`) // where the context ends
+	f("/chat", `{"message":"x","max_tokens":2500,"context_shift":true}`, `"completion_tokens":2500`, `"context_shifted":`)
+	f("/chat", `{"message":"x","max_tokens":2500,"context_shift":true,"stream":true}`, `"completion_tokens":2500`, `"context_shifted":`)
+	f("/chat", `{"message":"`+strings.Repeat("x", 3000)+`","max_tokens":5,"context_shift":true}`, `"completion_tokens":5`, `"context_shifted":`)
+	f("/v1/chat/completions", `{"messages":[{"role":"user","content":"x"}],"max_tokens":2500,"context_shift":true,"context_keep":100}`, `"completion_tokens":2500`, `"context_shifted":`)
+	f("/v1/completions", `{"prompt":"x","max_tokens":2500,"context_shift":true}`, `"completion_tokens":2500`, `"context_shifted":`)
+	f("/api/chat", `{"model":"echo","messages":[{"role":"user","content":"x"}],"stream":false,"shift":true,"options":{"num_predict":2500,"num_keep":5}}`, `"eval_count":2500`, `"context_shifted":`)
+	f("/api/generate", `{"model":"echo","prompt":"x","stream":false,"options":{"num_predict":2500}}`, `"done_reason":"length"`)
+	if _, text, _ := w.do(t, "POST", "/chat", `{"message":"x","max_tokens":3}`); strings.Contains(text, "context_shifted") {
+		t.Fatalf("nothing was dropped, but the answer is %s", text)
+	}
+	if shifted := w.engine.Stats().Shifted; shifted < 5000 {
+		t.Fatalf("%d tokens were dropped in all, want 5000 or more", shifted)
 	}
 }
 
