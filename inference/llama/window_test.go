@@ -95,6 +95,18 @@ func TestSlidingWindow(t *testing.T) {
 	if err := full.SeqRemove(1, 40, -1); err != nil {
 		t.Errorf("cutting what was restored in pieces = %v", err)
 	}
+	if err := full.SeqMove(0, 0, spread(1400, n)); err != nil {
+		t.Fatalf("moving more than a window = %v", err)
+	}
+	if p := full.SeqPosMin(0); p != 0 {
+		t.Errorf("what was moved begins at position %d, want 0: other sequences may share it, and cut it", p)
+	}
+	if err := full.SeqCopy(0, 2, 0, 40); err != nil {
+		t.Errorf("sharing the beginning of what was moved = %v", err)
+	}
+	if err := full.SeqRemove(2, 0, -1); err != nil {
+		t.Fatal(err)
+	}
 	whole, err := full.SeqSave(0)
 	if err != nil {
 		t.Fatal(err)

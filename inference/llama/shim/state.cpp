@@ -295,11 +295,24 @@ rp_code rp_seq_move(rp_context * c, int32_t seq, int32_t p0, const int32_t * cel
             return RP_OK;
         }
         rp::check_cells(c, seq, p0, cells, n, true);
-        std::vector<uint8_t> data(rp::save(c, seq, p0, end, nullptr, 0));
-        rp::save(c, seq, p0, end, data.data(), data.size());
+        // Of what is saved at once, a layer with a sliding window keeps what the last
+        // position sees: so no piece goes beyond a window.
+        struct piece {
+            int32_t              from, to;
+            std::vector<uint8_t> data;
+        };
+        std::vector<piece> pieces;
+        for (int32_t from = p0; from < end;) {
+            const int32_t to = c->n_swa > 0 ? std::min(end, (from / c->n_swa + 1) * c->n_swa) : end;
+            pieces.push_back({from, to, std::vector<uint8_t>(rp::save(c, seq, from, to, nullptr, 0))});
+            rp::save(c, seq, from, to, pieces.back().data.data(), pieces.back().data.size());
+            from = to;
+        }
         c->last_cell[(size_t) (seq - c->base)] = rp_context::unknown;
         llama_memory_seq_rm(c->mem, seq, p0, -1);
-        rp::load(c, seq, p0, end, data.data(), data.size(), cells);
+        for (const auto & p : pieces) {
+            rp::load(c, seq, p.from, p.to, p.data.data(), p.data.size(), cells + (p.from - p0));
+        }
         return RP_OK;
     });
 }
