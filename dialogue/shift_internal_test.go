@@ -54,7 +54,7 @@ func TestRealTemplatesShowTheirTurns(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.Close()
-		texts := []string{"Hello there.", "user", "  Why?\n", "Grüße, 日本"}
+		texts := []string{"Hello there.", "user", "Why?\n ", "Grüße, 日本"}
 		messages := []llama.Message{{Role: "system", Content: "Be brief."}}
 		for i, text := range texts {
 			messages = append(messages, llama.Message{Role: "user", Content: text}, llama.Message{Role: "assistant", Content: fmt.Sprintf("answer %d", i)})
