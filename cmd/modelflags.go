@@ -42,7 +42,7 @@ type modelFlags struct {
 	card          *card           // set when a GPU was chosen
 	lostTo        func(*card)     // told of the card before anything is loaded; may be nil
 	Threads       int             `help:"CPU threads of the language model; 0 = physical cores. More than the cores makes everything slower." default:"0" placeholder:"N"`
-	CPUs          cpuset.Set      `name:"cpus" help:"CPUs that the language models compute on, such as 0-7,16-23; models that compute at once divide them. Empty = wherever the system puts the threads. Too few make everything slower." default:"" placeholder:"LIST"`
+	CPUs          cpuset.Set      `name:"cpus" help:"CPUs that the language models compute on, such as 0-7,16-23; each thread stays on its share of them, and models that compute at once divide them. Empty = wherever the system puts the threads. Too few make everything slower." default:"" placeholder:"LIST"`
 	NUMA          string          `name:"numa" help:"Threads on a machine with several memory nodes, as llama.cpp has it: off, distribute (on all nodes), isolate (on one node) or numactl (on --cpus). One node: no effect." enum:"off,distribute,isolate,numactl" default:"off"`
 }
 

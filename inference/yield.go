@@ -32,7 +32,7 @@ type yielding struct {
 	now     int
 	counted bool // in computing
 	// Where the engine has CPUs of its own: its place among the engines, a bit, and
-	// the part of the CPUs that its threads are on.
+	// the part of the CPUs that its threads are on, none before the first step.
 	place uint64
 	part  part
 }
@@ -56,7 +56,6 @@ func stay(cfg Config) {
 // join takes a place among the engines that divide CPUs. One that finds none shares
 // them all.
 func (y *yielding) join(cfg Config) {
-	y.part = part{0, 1}
 	if len(cfg.cpus) == 0 || y.threads == 0 {
 		return
 	}
@@ -99,7 +98,10 @@ func (s *scheduler) share() {
 	if y.wanted.Load() {
 		want = max(want-1, 1)
 	}
-	mine := part{0, 1}
+	mine := y.part // none, where there are no CPUs of its own
+	if len(s.e.cfg.cpus) > 0 {
+		mine = part{0, 1}
+	}
 	if y.place != 0 {
 		rank := bits.OnesCount64(p.busy.Load() & (y.place - 1))
 		mine = part{min(rank, engines-1), engines}
@@ -112,10 +114,19 @@ func (s *scheduler) share() {
 	}
 	if mine != y.part {
 		y.part = mine
-		if c, ok := s.e.ctx.(interface {
-			Pin(threads int, cpus []int) error
-		}); ok {
-			if err := c.Pin(y.now, mine.cut(s.e.cfg.cpus)); err != nil {
+		s.pin(mine.cut(s.e.cfg.cpus))
+	}
+}
+
+// pin keeps the threads of the engine's contexts on some CPUs, where they know how.
+func (s *scheduler) pin(cpus []int) {
+	contexts := []any{s.e.ctx}
+	if d := s.guess.model; d != nil {
+		contexts = append(contexts, d.ctx)
+	}
+	for _, c := range contexts {
+		if c, ok := c.(interface{ Pin(cpus []int) error }); ok {
+			if err := c.Pin(cpus); err != nil {
 				s.e.cfg.Log.Error("dividing the CPUs", "engine", s.e.cfg.Name, "error", err)
 			}
 		}

@@ -12,9 +12,6 @@ type nativeModel struct{}
 // ReleaseThreads does nothing: nothing computes.
 func ReleaseThreads() {}
 
-// PinThreads does nothing: nothing computes.
-func PinThreads(int, []int) error { return nil }
-
 // InitNUMA does nothing: nothing computes.
 func InitNUMA(n NUMA) (several bool, err error) {
 	_, err = n.code()
@@ -79,7 +76,7 @@ type Context struct{}
 func (c *Context) Rest() {}
 
 // Pin does nothing.
-func (c *Context) Pin(int, []int) error { return nil }
+func (c *Context) Pin([]int) error { return nil }
 
 type samplingMode int32
 

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +45,7 @@ func TestPinnedThreadsStayThere(t *testing.T) {
 	}
 	c := newContext(t, ContextParams{Cells: 256, Threads: 3, ThreadsBatch: 3})
 	one, rest := allowed[len(allowed)-1:], allowed[:len(allowed)-1]
+	before := threadsOn(t, allowed[:2]) // where those are all CPUs
 	done := make(chan struct{})
 	go func() { // its thread ends with it
 		runtime.LockOSThread()
@@ -68,7 +68,7 @@ func TestPinnedThreadsStayThere(t *testing.T) {
 			}
 		}
 		step(0)
-		if err := c.Pin(3, one); err != nil {
+		if err := c.Pin(one); err != nil {
 			t.Error(err)
 		}
 		want("a team of three, pinned", one, 3)
@@ -85,17 +85,29 @@ func TestPinnedThreadsStayThere(t *testing.T) {
 		step(4)
 		want("a new team", one, 4)
 		if len(rest) != len(one) || rest[0] != one[0] {
-			if err := c.Pin(4, rest); err != nil {
+			if err := c.Pin(rest); err != nil {
 				t.Error(err)
 			}
 			want("moved away", one, 0)
 		}
+		_ = c.SetThreads(2, 2)
+		if err := c.Pin(allowed[:2]); err != nil { // a CPU for each
+			t.Error(err)
+		}
+		want("of two, the first", allowed[:1], 1)
+		want("of two, the second", allowed[1:2], 1)
+		c.Rest()
+		step(5)
+		want("of a new team of two, the second", allowed[1:2], 1)
+		_ = c.SetThreads(1, 1)
+		step(6)
+		want("one thread alone", allowed[:2], before+1)
 		c.Rest()
 	}()
 	<-done
-	for _, cpus := range [][]int{nil, {-1}, {1 << 20}} {
-		if err := PinThreads(1, cpus); err == nil {
-			t.Errorf("PinThreads(1, %v) succeeded", cpus)
+	for _, cpus := range [][]int{nil, {-1}, {1 << 20}, make([]int, 2000)} {
+		if err := c.Pin(cpus); err == nil {
+			t.Errorf("Pin(%v) succeeded", cpus)
 		}
 	}
 }
@@ -122,14 +134,14 @@ func TestNUMAStrategies(t *testing.T) {
 
 // TestPinIsChecked asks for a CPU that is not there.
 func TestPinIsChecked(t *testing.T) {
-	defaultModel(t)
+	c := newContext(t, ContextParams{Cells: 256})
 	absent := 1023
 	if cpuset.Allowed().Has(absent) {
-		t.Skip("a machine of " + strconv.Itoa(absent) + " CPUs")
+		t.Skip("a machine of 1024 CPUs")
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := PinThreads(1, []int{absent}); err == nil {
-		t.Errorf("PinThreads(1, %d) succeeded", absent)
+	if err := c.Pin([]int{absent}); err == nil {
+		t.Errorf("Pin(%d) succeeded", absent)
 	}
 }

@@ -52,9 +52,6 @@ void         rp_free(void * p);
 int64_t      rp_attention(bool own);
 // Ends the helper threads that computing on the calling thread has started.
 void         rp_threads_release(void);
-// Keeps the calling thread and the n−1 helpers that it computes with on n_cpus CPUs.
-// Returns an errno, 0 when all are there.
-int32_t      rp_threads_pin(int32_t n, const int32_t * cpus, int32_t n_cpus);
 // Tells the library how threads and memory lie on several memory nodes: 1 distribute,
 // 2 isolate, 3 numactl, as in ggml. Once, before any model; returns how the library
 // then counts: whether there is more than one node.
@@ -152,6 +149,9 @@ rp_code rp_context_step(rp_context * ctx, rp_step * step, const int32_t * tokens
 void    rp_group_error(const rp_context * ctx, int32_t g, char * msg, size_t cap);
 void    rp_abort(rp_context * ctx); // any thread
 void    rp_set_threads(rp_context * ctx, int32_t n, int32_t n_batch);
+// Keeps the threads of the context's steps on some CPUs, each on its share of them;
+// the calling thread is the one that steps. Returns an errno, 0 when all are there.
+int32_t rp_context_pin(rp_context * ctx, const int32_t * cpus, int32_t n_cpus);
 // How groups are sampled: side by side where that pays (0), always (1), never (−1).
 void    rp_set_sampling(rp_context * ctx, int32_t mode);
 

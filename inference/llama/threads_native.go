@@ -23,26 +23,28 @@ import (
 // then gives its team back.
 func ReleaseThreads() { C.rp_threads_release() }
 
-// PinThreads keeps the calling OS thread and the threads-1 helpers that computing
-// on it has, or will have, on some CPUs. The caller is locked to its thread and ends
-// locked. threads is what SetThreads was told last: OpenMP ends helpers above that
-// number, and new ones come up where the caller is. cpus must not be empty.
-func PinThreads(threads int, cpus []int) error {
-	if len(cpus) == 0 || threads < 1 || threads > maxThreads {
-		return fmt.Errorf("%w: keeping %d threads on %d CPUs", ErrArgument, threads, len(cpus))
+// Pin keeps the threads that compute the context's steps on some CPUs, each on its
+// share of the list; with fewer CPUs than threads they share. Neighbours in the list
+// should be near each other. The caller is the goroutine that steps the context,
+// locked to its thread, and ends locked. Helpers that come up later go where they
+// belong before the next step.
+func (c *Context) Pin(cpus []int) error {
+	if len(cpus) == 0 || len(cpus) > maxCPUs {
+		return fmt.Errorf("%w: keeping threads on %d CPUs", ErrArgument, len(cpus))
 	}
 	list := make([]C.int32_t, len(cpus))
-	for i, c := range cpus {
-		list[i] = C.int32_t(c)
+	for i, n := range cpus {
+		list[i] = C.int32_t(n)
 	}
-	if errno := C.rp_threads_pin(C.int32_t(threads), unsafe.SliceData(list), C.int32_t(len(list))); errno != 0 {
-		return fmt.Errorf("keeping %d threads on CPUs %v: %w", threads, cpus, syscall.Errno(errno))
-	}
-	return nil
+	return c.use(func() error {
+		if errno := C.rp_context_pin(c.c, unsafe.SliceData(list), C.int32_t(len(list))); errno != 0 {
+			return fmt.Errorf("keeping threads on CPUs %v: %w", cpus, syscall.Errno(errno))
+		}
+		return nil
+	})
 }
 
-// Pin is PinThreads for the goroutine that owns the context.
-func (c *Context) Pin(threads int, cpus []int) error { return PinThreads(threads, cpus) }
+const maxCPUs = 1024
 
 // numa is the strategy of the process.
 var numa struct {

@@ -3,6 +3,7 @@
 
 #include "llama-ext.h"
 
+#include <cerrno>
 #include <climits>
 #include <algorithm>
 #include <cstring>
@@ -141,6 +142,22 @@ void rp_set_threads(rp_context * ctx, int32_t n, int32_t n_batch) {
         ctx->threads = n_batch;
         return RP_OK;
     });
+}
+
+int32_t rp_context_pin(rp_context * ctx, const int32_t * cpus, int32_t n_cpus) {
+    for (int32_t i = 0; i < n_cpus; i++) {
+        if (cpus[i] < 0 || cpus[i] >= 1024) { // of one mask
+            return EINVAL;
+        }
+    }
+    int32_t error = 0;
+    rp::quietly([&]() -> rp_code {
+        ctx->where.cpus.assign(cpus, cpus + n_cpus);
+        ctx->where.threads = 0; // another list
+        error              = rp::settle(ctx->where, ctx->threads);
+        return RP_OK;
+    });
+    return error;
 }
 
 void rp_set_sampling(rp_context * ctx, int32_t mode) {

@@ -2,6 +2,7 @@
 
 #include "cells.h"
 #include "model.h"
+#include "team.h"
 
 #include "llama-batch.h"
 
@@ -39,6 +40,7 @@ struct rp_context {
     uint32_t                   step = 0;
     float                      asking_ns = 5'000; // what the team's help with sampling cost beside sampling
     int32_t                    threads  = 1; // of the next step
+    rp::places                 where;        // its threads belong
     int32_t                    sampling = 0; // see rp_set_sampling
 
     static constexpr int32_t unknown = -2; // of last_cell: ask the memory

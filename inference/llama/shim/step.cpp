@@ -376,6 +376,7 @@ rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, co
             memset(lp_n, 0, (size_t) st->rows * sizeof(int32_t));
         }
 
+        rp::settle(c->where, c->threads);
         const int64_t t0 = rp::now_us();
         const rp_code rc = rp::decode(c, st, tokens, pos, seq, cell);
         const int64_t t1 = rp::now_us();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace rp {
 
@@ -11,5 +12,18 @@ namespace rp {
 // end threads and start them. f does not throw. Without OpenMP the caller alone calls
 // f; work is therefore to be shared out by f itself.
 void on_team(int32_t n, void (*f)(void *), void * data);
+
+// Where the threads of a team belong: each on its share of a list of CPUs, all of it
+// where there are fewer CPUs than threads.
+struct places {
+    std::vector<int32_t> cpus; // neighbours near each other; empty = anywhere
+    int32_t              threads = 0;
+    uint32_t             number  = 0; // of this list for these threads, in the process
+};
+
+// Puts the calling thread and the n−1 helpers where they belong; those that are there
+// already cost a comparison. To be called before each graph: OpenMP may have ended
+// helpers meanwhile, and new ones come up where the caller is. Returns an errno.
+int32_t settle(places & p, int32_t n);
 
 } // namespace rp

@@ -14,6 +14,7 @@
 // Weak: a build without OpenMP has none. GOMP_parallel is what a compiler makes of
 // "#pragma omp parallel" for GCC's runtime; LLVM's has it too.
 extern "C" {
+int  omp_get_thread_num(void) __attribute__((weak));
 int  omp_pause_resource_all(int kind) __attribute__((weak));
 void GOMP_parallel(void (*f)(void *), void * data, unsigned threads, unsigned flags) __attribute__((weak));
 }
@@ -28,6 +29,58 @@ void on_team(int32_t n, void (*f)(void *), void * data) {
     }
 }
 
+#ifdef __linux__
+
+// The list that the thread was put on last.
+static thread_local uint32_t settled = 0;
+
+int32_t settle(places & p, int32_t n) {
+    static std::atomic<uint32_t> lists{0};
+    if (p.cpus.empty()) {
+        return 0;
+    }
+    if (n != p.threads) {
+        p.threads = n;
+        p.number  = ++lists;
+    }
+    struct job {
+        const places &       p;
+        std::atomic<int32_t> error{0};
+    } j{p};
+    on_team(
+        n,
+        [](void * data) {
+            job &          j = *(job *) data;
+            const places & p = j.p;
+            if (settled == p.number) {
+                return;
+            }
+            const size_t i    = p.threads > 1 && omp_get_thread_num ? (size_t) omp_get_thread_num() : 0;
+            const size_t all  = p.cpus.size(), n = (size_t) p.threads;
+            const size_t from = i * all / n, to = (i + 1) * all / n;
+            cpu_set_t    set;
+            CPU_ZERO(&set);
+            for (size_t k = from; k < (to > from ? to : from + 1); k++) {
+                CPU_SET(p.cpus[k], &set);
+            }
+            if (sched_setaffinity(0, sizeof(set), &set) != 0) {
+                j.error.store(errno);
+            } else {
+                settled = p.number;
+            }
+        },
+        &j);
+    return j.error.load();
+}
+
+#else
+
+int32_t settle(places & p, int32_t) {
+    return p.cpus.empty() ? 0 : ENOSYS;
+}
+
+#endif
+
 } // namespace rp
 
 extern "C" {
@@ -38,39 +91,5 @@ void rp_threads_release(void) {
         omp_pause_resource_all(soft);
     }
 }
-
-#ifdef __linux__
-
-int32_t rp_threads_pin(int32_t n, const int32_t * cpus, int32_t n_cpus) {
-    struct job {
-        cpu_set_t            set;
-        std::atomic<int32_t> error{0};
-    } j;
-    CPU_ZERO(&j.set);
-    for (int32_t i = 0; i < n_cpus; i++) {
-        if (cpus[i] < 0 || cpus[i] >= CPU_SETSIZE) {
-            return EINVAL;
-        }
-        CPU_SET(cpus[i], &j.set);
-    }
-    rp::on_team(
-        n,
-        [](void * data) {
-            job * j = (job *) data;
-            if (sched_setaffinity(0, sizeof(j->set), &j->set) != 0) {
-                j->error.store(errno);
-            }
-        },
-        &j);
-    return j.error.load();
-}
-
-#else
-
-int32_t rp_threads_pin(int32_t, const int32_t *, int32_t) {
-    return ENOSYS;
-}
-
-#endif
 
 } // extern "C"
