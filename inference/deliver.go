@@ -134,8 +134,9 @@ func (s *scheduler) end(t *task, why FinishReason, err error) {
 			r.Timings.Prefill = t.first.Sub(t.started)
 			r.Timings.FirstToken = t.first.Sub(t.submitted)
 		}
-		old, took := s.e.perTask.Load(), int64(now.Sub(t.started))
-		s.e.perTask.Store(old + (took-old)/8)
+		if t.generated > 0 {
+			s.e.outlook.answered(t.generated)
+		}
 	}
 	s.e.cfg.Observer.Finished(s.e.cfg.Name, r)
 	t.stream.finish(r, err)

@@ -99,7 +99,7 @@ type Engine struct {
 	closed  bool
 	errands []func()     // for the scheduler, see errand
 	running atomic.Int32 // admitted tasks
-	perTask atomic.Int64 // nanoseconds a finished request took, smoothed
+	outlook outlook
 
 	wakeup   chan struct{}   // capacity 1
 	life     context.Context // ends with Close
@@ -261,7 +261,7 @@ func (e *Engine) enqueue(t *task) error {
 			waiting++
 		}
 	}
-	estimate := e.estimate(waiting)
+	estimate := e.outlook.wait(e.waiting, e.cfg.Parallel)
 	if waiting+int(e.running.Load()) >= e.cfg.MaxQueue+e.cfg.Parallel || len(e.waiting) >= 8*(e.cfg.MaxQueue+e.cfg.Parallel) {
 		e.cfg.Observer.Rejected(e.cfg.Name, "queue_full")
 		return &QueueFullError{Waiting: waiting, RetryAfter: max(estimate, time.Second)}
@@ -272,16 +272,6 @@ func (e *Engine) enqueue(t *task) error {
 	}
 	e.waiting = append(e.waiting, t)
 	return nil
-}
-
-// estimate returns how long a request behind `waiting` others waits for a
-// place, from how long requests took lately.
-func (e *Engine) estimate(waiting int) time.Duration {
-	free := e.cfg.Parallel - int(e.running.Load())
-	if waiting < free {
-		return 0
-	}
-	return time.Duration(e.perTask.Load()) * time.Duration(waiting-free+1) / time.Duration(e.cfg.Parallel)
 }
 
 // wake lets the loop look at its queue again.

@@ -175,6 +175,7 @@ func (s *scheduler) failAll(err error) {
 
 // publish copies the counters to where Stats reads them.
 func (s *scheduler) publish() {
+	s.look()
 	box := &s.e.stats
 	if d := s.guess.model; d != nil {
 		s.guess.stats.Model = d.stats
