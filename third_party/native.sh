@@ -11,7 +11,7 @@ cd "$root"
 hash_of() { sha256sum | cut -c1-16; }
 # GGML_NATIVE compiles for this very processor: its name and flags count.
 machine=$(g++ -dumpfullversion -dumpmachine; grep -m2 -E '^(model name|flags)' /proc/cpuinfo || true)
-llama=$( { echo "$machine"; cat third_party/locks/llama.cpp.lock CMakeLists.txt; cat third_party/patches/llama.cpp-*.patch 2>/dev/null || true; } | hash_of)
+llama=$( { echo "$machine"; cat third_party/locks/llama.cpp.lock CMakeLists.txt; cat third_party/patches/llama.cpp-*.patch third_party/patches/native/*.patch 2>/dev/null || true; } | hash_of)
 own=$( { echo "$llama"; cat inference/llama/shim.h inference/llama/shim/* tts/espeak/helper/*.c; } | hash_of)
 lib=$cache/native/llama-$llama
 out=$cache/native/$own
@@ -25,7 +25,15 @@ flock -n 9 || { echo "native: waiting for another build to end" >&2; flock 9; }
 if [ ! -e "$lib/ok" ]; then
   echo "native: llama.cpp for this machine (minutes, once) -> $lib" >&2
   build=$cache/native/.build-$llama
-  cmake -S "$root" -B "$build" -G Ninja -DSTAGE=llama -DLLAMA_SRC="$src" -DCMAKE_BUILD_TYPE=Release >"$cache/native-llama.log" 2>&1 ||
+  # Kernels of our own go into a copy, whose unchanged files are links: the fetched
+  # tree stays what the peers of the benches are built from.
+  tree=$cache/native/.tree-$llama
+  rm -rf "$tree" "$build"
+  cp -al "$src" "$tree"
+  for diff in third_party/patches/native/*.patch; do
+    patch -p1 -s -d "$tree" <"$diff"
+  done
+  cmake -S "$root" -B "$build" -G Ninja -DSTAGE=llama -DLLAMA_SRC="$tree" -DCMAKE_BUILD_TYPE=Release >"$cache/native-llama.log" 2>&1 ||
     { tail -n 20 "$cache/native-llama.log" >&2; exit 1; }
   # Compiler warnings of other people's code go to the log; what is shown is
   # ninja's progress, every line on a terminal, one in ten elsewhere.
@@ -41,7 +49,7 @@ if [ ! -e "$lib/ok" ]; then
   touch "$lib.new/ok"
   rm -rf "$lib"
   mv "$lib.new" "$lib"
-  rm -rf "$build"
+  rm -rf "$build" "$tree"
 fi
 
 if [ ! -e "$out/ok" ]; then
