@@ -3,6 +3,7 @@ package audio
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -122,7 +123,7 @@ func TestStreamed(t *testing.T) {
 		if rounded, err := x.Rate(got, rate); got != want || err != nil || rounded != got {
 			t.Errorf("%s streamed at %d has %d Hz (%v), want %d", format, rate, got, err, want)
 		}
-		if _, err := x.NewEncoder(Options{SampleRate: rate}); (err == nil) != (rate == want) {
+		if _, err := x.NewEncoder(Options{SampleRate: rate}); !errors.Is(err, ErrNoEncoder) && (err == nil) != (rate == want) {
 			t.Errorf("NewEncoder of a stream of %s at %d = %v", format, rate, err)
 		}
 	}
