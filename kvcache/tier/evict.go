@@ -117,7 +117,25 @@ func (s *Store) allocate(size int) []byte {
 			return b
 		}
 	}
+	if s.cfg.Memory != nil {
+		if b := s.cfg.Memory.Take(want); b != nil {
+			s.taken[&b[0]] = true
+			s.stats.PinnedBytes += int64(len(b))
+			return b
+		}
+	}
 	return mapMemory(want)
+}
+
+// free gives a buffer to where it came from.
+func (s *Store) free(b []byte) {
+	if at := &b[0]; s.taken[at] {
+		delete(s.taken, at)
+		s.stats.PinnedBytes -= int64(len(b))
+		s.cfg.Memory.Give(b)
+		return
+	}
+	unmapMemory(b)
 }
 
 // release gives a buffer back.
@@ -126,7 +144,7 @@ func (s *Store) release(b []byte) {
 		s.spare = append(s.spare, b)
 		return
 	}
-	unmapMemory(b)
+	s.free(b)
 }
 
 // rounded is a size in whole pages.

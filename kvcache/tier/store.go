@@ -32,8 +32,19 @@ type Config struct {
 	// Cost tells what computing one token at a depth costs, in any unit; nil = 1 +
 	// depth/2000, the shape measured on CPUs.
 	Cost func(depth int) float64
-	FS   FS           // nil = the operating system's
-	Log  *slog.Logger // nil = slog.Default()
+	FS   FS // nil = the operating system's
+	// Memory is where host memory comes from; nil, or what it does not give, = pages
+	// of the operating system.
+	Memory Memory
+	Log    *slog.Logger // nil = slog.Default()
+}
+
+// Memory hands out host memory of a kind, for instance pinned for a GPU. Take
+// returns exactly n bytes or nil; Give takes them back. Both are called from any
+// goroutine, one at a time.
+type Memory interface {
+	Take(n int) []byte
+	Give([]byte)
 }
 
 // Store is the two tiers below the KV cells.
@@ -48,7 +59,8 @@ type Store struct {
 	host    int64 // bytes
 	disk    int64
 	diskCap int64
-	spare   [][]byte // buffers to use again
+	spare   [][]byte       // buffers to use again
+	taken   map[*byte]bool // buffers of cfg.Memory
 	tickets []*Ticket
 	garbage []string // files to remove
 	wake    func()   // called behind every fetch
@@ -85,6 +97,7 @@ func (p *piece) end() int { return p.start + len(p.tokens) }
 // Stats counts what a store holds and did.
 type Stats struct {
 	HostBytes, HostCap, DiskBytes, DiskCap int64
+	PinnedBytes                            int64 // of Config.Memory, spare buffers included
 	HostTokens, DiskTokens                 int64
 	Pieces                                 int
 	HostEvicted, DiskEvicted               int64 // pieces
@@ -106,7 +119,7 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	s := &Store{cfg: cfg, roots: map[Key]*piece{}, diskCap: cfg.Disk, wake: func() {}}
+	s := &Store{cfg: cfg, roots: map[Key]*piece{}, taken: map[*byte]bool{}, diskCap: cfg.Disk, wake: func() {}}
 	s.changed = sync.NewCond(&s.mu)
 	if cfg.Dir == "" || cfg.Disk <= 0 {
 		s.cfg.Dir = ""

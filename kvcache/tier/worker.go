@@ -286,7 +286,7 @@ func (s *Store) Close() {
 		s.dropData(p)
 	}
 	for _, b := range s.spare {
-		unmapMemory(b)
+		s.free(b)
 	}
 	s.all, s.spare, s.roots = nil, nil, map[Key]*piece{}
 	if s.lock != nil {
