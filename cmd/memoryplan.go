@@ -26,6 +26,10 @@ func (m *modelFlags) planFor(out io.Writer) planner {
 			return nil, err
 		}
 		rows, outputs := inference.StepShape(m.Parallel, true)
+		listed := 2 * m.Parallel // guesses add rows
+		if m.GPUSampling == string(inference.SampleOnHost) {
+			listed = 0
+		}
 		want := gpu.Want{Card: d.Name, Total: d.TotalBytes, Free: d.FreeBytes, Parts: m.parts}
 		seen := map[string]bool{}
 		for _, spec := range m.named() {
@@ -43,7 +47,7 @@ func (m *modelFlags) planFor(out io.Writer) planner {
 				continue
 			}
 			load := gpu.LoadOf(spec.Name, print, file.Tied(), gpu.Step{
-				Rows: rows, Outputs: outputs, Cells: m.CtxSize, KeyBits: kvBits[k], ValueBits: kvBits[v], GPULayers: m.GPULayers,
+				Rows: rows, Outputs: outputs, Cells: m.CtxSize, KeyBits: kvBits[k], ValueBits: kvBits[v], GPULayers: m.GPULayers, Listed: listed,
 			})
 			want.Models = append(want.Models, load)
 		}

@@ -27,6 +27,7 @@ type modelFlags struct {
 	MaxQueue      int             `help:"Most requests waiting; beyond it 429. Too many let clients wait for answers they no longer want." default:"64" placeholder:"N"`
 	StepBudget    time.Duration   `help:"Longest time a step may hold running streams back, 5ms … 10s. Less makes streams smoother and long prompts slower." default:"50ms" placeholder:"D"`
 	GPULayers     int             `name:"gpu-layers" help:"Layers kept in GPU memory, -1 = all." default:"-1" placeholder:"N"`
+	GPUSampling   string          `name:"gpu-sampling" help:"Where the likeliest tokens are found: auto lets the GPU do it where a trial at load shows that it pays, on lets whatever computes the logits do it, off copies all logits to the host. Answers stay the same." enum:"auto,on,off" default:"auto" placeholder:"MODE"`
 	KVType        string          `name:"kv-type" help:"Types of the K and V cache: auto, f16, bf16, q8_0, q4_0, or two as K/V such as q8_0/f16. Smaller types save memory and cost quality." default:"auto" placeholder:"K[/V]"`
 	Deterministic bool            `help:"Give the same answer to the same request whoever else is served. It costs nothing on a CPU; the log says at load whether it holds with the model's weights." default:"true" negatable:""`
 	ContextShift  bool            `help:"Let a conversation outgrow the context: the older half behind the system prompt is dropped and the answer goes on, up to ten contexts. Without it the answer ends there with finish_reason length and a longer prompt is refused. Requests may choose (context_shift)." default:"false" negatable:""`
@@ -170,7 +171,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 					Name: spec.Name, Cells: cells, GPU: m.card.onGPU(), Parallel: m.Parallel, MaxQueue: m.MaxQueue,
 					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Speculate: m.speculation(), Observer: observer, Log: slog.Default(),
 				},
-				Path: path, DraftPath: drafts[spec.Name], GPULayers: layers, Threads: threads, CPUs: m.CPUs, KVType: m.KVType,
+				Path: path, DraftPath: drafts[spec.Name], GPULayers: layers, Threads: threads, CPUs: m.CPUs, KVType: m.KVType, GPUSampling: inference.GPUSampling(m.GPUSampling),
 				KV:       inference.TierConfig{Host: int64(m.KVHost) / int64(len(models)), Dir: m.KVDir, Disk: int64(m.KVDisk) / int64(len(models))},
 				CostDir:  filepath.Join(supply.Dir(), "cost"),
 				Progress: loadProgress(con, spec.Name),

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -222,6 +223,113 @@ func TestMachinesWithHalfAGPU(t *testing.T) {
 	f("full card, layers given", "free 700 MiB of 143771 MiB", nil, []string{"-DFULL"}, "--gpu-layers", "31")
 	f("no driver loaded", "no NVIDIA driver is loaded", nil, []string{"-DNO_DRIVER"})
 	f("gone before the start", "fallen off the bus", nil, []string{"-DVANISH=0"})
+}
+
+// TestWarmedBeforeReady looks at what the card was asked to compute before the
+// server was ready: the graphs of 1, 2 and 4 streams, each often enough for the
+// library to keep it, with the logits that serving needs or the lists of the best.
+func TestWarmedBeforeReady(t *testing.T) {
+	f := func(sampling, last string) {
+		t.Run("gpu-sampling "+sampling, func(t *testing.T) {
+			s := newStandin(t, nil)
+			calls := filepath.Join(t.TempDir(), "calls")
+			s.env = append(s.env, "STANDIN_CALLS="+calls)
+			p := s.serve(t, "--voice", "none", "--model", "m="+model(t, catalog.Model), "--parallel", "4", "--gpu-sampling", sampling)
+			p.ready(t)
+			b, err := os.ReadFile(calls)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range []int{1, 2, 4} {
+				shape := fmt.Sprintf(last, n)
+				if got := strings.Count(string(b), shape+"\n"); got < 3 {
+					t.Errorf("%d graphs end with %q, want 3 at least:\n%s", got, shape, b)
+				}
+			}
+			p.chat(t)
+		})
+	}
+	f("off", "result_output 49152 x %d x 1")
+	f("on", " 1 x 128 x %d")
+}
+
+// TestGPUSampling: the same answers wherever the likeliest tokens are found, and
+// the counters tell where. The host tier is pinned where the driver allows it.
+func TestGPUSampling(t *testing.T) {
+	ask := func(p *served, body string) string {
+		t.Helper()
+		resp, err := http.Post(p.url+"/chat", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var out struct{ Reply string }
+		if err := json.NewDecoder(resp.Body).Decode(&out); err != nil || resp.StatusCode != 200 || out.Reply == "" {
+			t.Fatalf("/chat %s = %d, %+v, %v", body, resp.StatusCode, out, err)
+		}
+		return out.Reply
+	}
+	metrics := func(p *served) string {
+		t.Helper()
+		resp, err := http.Get(p.url + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	args := []string{"--voice", "none", "--model", "m=" + model(t, catalog.Model), "--gpu-sampling"}
+	with, without, plain := newStandin(t, nil), newStandin(t, nil), newStandin(t, nil)
+	plain.env = append(plain.env, "STANDIN_NO_PINNED=1")
+	on, off, unpinned := with.serve(t, append(args, "on")...), without.serve(t, append(args, "off")...), plain.serve(t, append(args, "auto")...)
+	for _, p := range []*served{on, off, unpinned} {
+		p.ready(t)
+	}
+	for _, body := range []string{
+		`{"message":"Say hello.","max_tokens":24,"temperature":0}`,
+		`{"message":"Name a fruit.","max_tokens":24,"seed":3}`,
+		`{"message":"Name a river.","max_tokens":24,"seed":4,"temperature":1.5,"top_k":100}`,
+	} {
+		if a, b := ask(on, body), ask(off, body); a != b {
+			t.Errorf("%s: %q on the card, %q on the host", body, a, b)
+		}
+	}
+	m := metrics(on)
+	if !strings.Contains(m, `repartee_sampled_rows_total{from="whole",model="m"} 0`) || strings.Contains(m, `repartee_sampled_rows_total{from="list",model="m"} 0`) {
+		t.Errorf("rows were copied whole, or none was chosen from a list:\n%s", m)
+	}
+	if strings.Contains(metrics(off), "repartee_sampled_rows_total{") {
+		t.Error("with --gpu-sampling off rows are said to be sampled on the GPU")
+	}
+	if n := strings.Count(on.log.String(), "msg=sampling "); n != 1 || !strings.Contains(unpinned.log.String(), "copying and searching all logits") {
+		t.Errorf("%d lines about sampling, want one; auto says\n%s", n, unpinned.log)
+	}
+	// Two conversations that do not fit together: one goes to the host's tier.
+	for _, p := range []*served{on, unpinned} {
+		for i := range 3 {
+			ask(p, fmt.Sprintf(`{"message":"%d %s","max_tokens":4,"temperature":0}`, i, strings.Repeat("word ", 300)))
+		}
+	}
+	pinned := regexp.MustCompile(`repartee_kv_bytes\{model="m",state="pinned",tier="host"\} (\S+)`)
+	used := regexp.MustCompile(`repartee_kv_bytes\{model="m",state="used",tier="host"\} (\S+)`)
+	value := func(p *served, re *regexp.Regexp) string {
+		t.Helper()
+		hit := re.FindStringSubmatch(metrics(p))
+		if hit == nil {
+			t.Fatalf("/metrics lacks %v", re)
+		}
+		return hit[1]
+	}
+	if value(on, used) == "0" || value(on, pinned) == "0" {
+		t.Errorf("the host's tier holds %s bytes, %s pinned; want all of it pinned", value(on, used), value(on, pinned))
+	}
+	if value(unpinned, used) == "0" || value(unpinned, pinned) != "0" {
+		t.Errorf("without pinned memory the host's tier holds %s bytes, %s pinned; want some and none", value(unpinned, used), value(unpinned, pinned))
+	}
 }
 
 // TestSpeechWithoutCuDNN has everything for language models and not for speech.

@@ -7,6 +7,7 @@ type Step struct {
 	Rows    int // most rows of a step
 	Outputs int // most rows with logits
 	Cells   int // 0 = to be fitted
+	Listed  int // rows whose best tokens are found on the card, 0 = none
 	// KeyBits and ValueBits are the size of one element of the cache.
 	KeyBits, ValueBits float64
 	GPULayers          int // −1 = all
@@ -30,5 +31,8 @@ func LoadOf(name string, p gguf.Footprint, tied bool, s Step) Load {
 		cells = uint64(l.MaxCells)
 	}
 	l.Compute = 4 * max(rows*(3*uint64(p.Feed)+2*width)+rows*cells, uint64(s.Outputs)*uint64(p.Vocabulary)+rows*width)
+	// Finding the best tokens sorts the rows, by the pinned library in chunks of 64
+	// MiB: numbers and places, both before and behind, and the sort's own room.
+	l.Compute += 5 * min(64<<20, 4*uint64(s.Listed)*uint64(p.Vocabulary))
 	return l
 }

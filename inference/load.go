@@ -26,6 +26,8 @@ type LoadConfig struct {
 	CostDir string
 	// DraftPath is a GGUF file whose model guesses for this one; empty = none.
 	DraftPath string
+	// GPUSampling says where the best tokens of a row are found; empty = auto.
+	GPUSampling GPUSampling
 	// KV is the size of the tiers below the cells.
 	KV TierConfig
 	// Progress is called while the file is read, with 0 … 1. May be nil.
@@ -74,14 +76,18 @@ func load(cfg LoadConfig) (*Engine, error) {
 		model.Close()
 		return nil, err
 	}
+	onDevice, whyThere, err := cfg.shortlists(model, gpu)
+	if err != nil {
+		return fail(err)
+	}
 	kv := chooseKV(cfg, info, gpu, llama.OwnAttention)
-	ctx, ev, err := makeContext(model, cfg, kv, gpu)
+	ctx, ev, err := makeContext(model, cfg, kv, gpu, onDevice)
 	if err == nil && cfg.Deterministic && llama.OwnAttention && !ev.own && !gpu {
 		// A model that our attention does not know.
 		if other := chooseKV(cfg, info, gpu, false); other != kv {
 			ctx.Close()
 			kv = other
-			ctx, ev, err = makeContext(model, cfg, kv, gpu)
+			ctx, ev, err = makeContext(model, cfg, kv, gpu, onDevice)
 		}
 	}
 	if err != nil {
@@ -89,6 +95,9 @@ func load(cfg LoadConfig) (*Engine, error) {
 	}
 	cfg.Log.Info("model resident", "model", cfg.Name, "file", cfg.Path, "description", info.Description,
 		"cells", cfg.Cells, "kv", kv.String(), "kv_why", kv.why, "threads", cfg.Threads, "cpus", onCPUs(cfg.CPUs), "memory", memoryText(ctx.Memory()), "took", time.Since(began).Round(time.Millisecond).String())
+	if gpu || onDevice {
+		cfg.Log.Info("sampling", "model", cfg.Name, "on_gpu", onDevice, "why", whyThere)
+	}
 	if cfg.Deterministic {
 		level := slog.LevelInfo
 		steady, why := independence(cfg, info, kv, gpu, ev)
@@ -102,7 +111,7 @@ func load(cfg LoadConfig) (*Engine, error) {
 	if gpu {
 		cfg.threads = 0 // its steps need no cores
 	}
-	if cfg.Tiers, err = cfg.KV.open(ctx.Fingerprint(), cfg.Log); err != nil {
+	if cfg.Tiers, err = cfg.KV.open(ctx.Fingerprint(), gpu, cfg.Log); err != nil {
 		ctx.Close()
 		return fail(err)
 	}
@@ -114,11 +123,11 @@ func load(cfg LoadConfig) (*Engine, error) {
 }
 
 // makeContext makes a model's context and warms it up.
-func makeContext(model *llama.Model, cfg LoadConfig, kv kvChoice, gpu bool) (*llama.Context, evidence, error) {
+func makeContext(model *llama.Model, cfg LoadConfig, kv kvChoice, gpu, shortlist bool) (*llama.Context, evidence, error) {
 	ctx, err := model.NewContext(llama.ContextParams{
 		Cells: cfg.Cells, Sequences: cfg.Sequences, Batch: cfg.BatchRows, Ubatch: cfg.BatchRows,
 		Outputs: outputRows(cfg.Config), Threads: cfg.Threads, ThreadsBatch: cfg.Threads,
-		TypeK: kv.k, TypeV: kv.v, FlashAttn: 1, SWAFull: true, OffloadKV: true, Ordered: cfg.Deterministic,
+		TypeK: kv.k, TypeV: kv.v, FlashAttn: 1, SWAFull: true, OffloadKV: true, Ordered: cfg.Deterministic, Shortlist: shortlist,
 	})
 	if err != nil {
 		return nil, evidence{}, err

@@ -14,6 +14,9 @@ type StepParts struct {
 	Border  time.Duration // checks and copies around both, in the binding
 	Deliver time.Duration // text, stop strings, streams, the cost model
 	Save    time.Duration // copies of idle prefixes
+	// Tokens chosen from shortlists of the device, and rows of logits that had to be
+	// copied all the same; both 0 where all rows are copied anyway.
+	Listed, Whole int64
 }
 
 // add takes in a step: what came before it, itself, and what came behind.
@@ -25,4 +28,6 @@ func (p *StepParts) add(b *llama.Batch, plan, step, deliver, save time.Duration)
 	p.Border += max(step-decode-sample, 0)
 	p.Deliver += deliver
 	p.Save += save
+	p.Listed += int64(b.Listed)
+	p.Whole += int64(b.Whole)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"repartee/inference/llama"
 	"repartee/kvcache/tier"
 )
 
@@ -20,13 +21,24 @@ type TierConfig struct {
 // leastHost is what files need in memory on their way.
 const leastHost = 64 << 20
 
-// open makes the tiers of a context; nil = none are wanted.
-func (c TierConfig) open(fingerprint uint64, log *slog.Logger) (*tier.Store, error) {
+// pinned is host memory that a GPU's copies go to and come from directly.
+type pinned struct{}
+
+func (pinned) Take(n int) []byte { return llama.PinnedMemory(n) }
+func (pinned) Give(b []byte)     { llama.FreePinned(b) }
+
+// open makes the tiers of a context; nil = none are wanted. The cells may lie in a
+// GPU's memory: then the host's tier is memory that its driver has pinned, as far
+// as it gives any.
+func (c TierConfig) open(fingerprint uint64, gpu bool, log *slog.Logger) (*tier.Store, error) {
 	files := c.Dir != "" && c.Disk > 0
 	if c.Host <= 0 && !files {
 		return nil, nil
 	}
 	cfg := tier.Config{Host: c.Host, Log: log, Fingerprint: sha256.Sum256(fmt.Appendf(nil, "repartee KV %016x", fingerprint))}
+	if gpu {
+		cfg.Memory = pinned{}
+	}
 	if files {
 		// Others may be served again: they keep up to half of the room.
 		own := hex.EncodeToString(cfg.Fingerprint[:8])

@@ -26,7 +26,7 @@ func warm(ctx *llama.Context, model *llama.Model, cfg LoadConfig, gpu bool) (ev 
 	defer runtime.UnlockOSThread()
 	defer llama.ReleaseThreads() // the engine computes on a thread of its own
 	if gpu {
-		return ev, warmGPU(ctx, info, cfg)
+		return ev, warmGPU(ctx, model, cfg)
 	}
 	if info.Parameters < smallModel {
 		if err := ctx.SetThreads(1, 1); err != nil {
@@ -78,10 +78,25 @@ func probe(info llama.ModelInfo, i int) llama.Token {
 
 // warmGPU computes the batch shapes of serving: one row of each of 1, 2, 4 …
 // Parallel sequences, several times over, since the library keeps a graph only
-// when it sees it again, and prompts of a few lengths.
-func warmGPU(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) error {
+// when it sees it again, and prompts of a few lengths. Behind each stream's row, and
+// the last one of a prompt, a token is chosen, as when serving: without that the
+// graphs would be others.
+func warmGPU(ctx *llama.Context, model *llama.Model, cfg LoadConfig) error {
+	info := model.Info()
 	tok := max(info.BOS, 0)
+	samplers := make([]*llama.Sampler, cfg.Parallel)
+	for i := range samplers {
+		s, err := model.NewSampler(llama.SamplingParams{TopP: 1, Logprobs: -1})
+		if err != nil {
+			return fmt.Errorf("inference: warming up %q: %w", cfg.Path, err)
+		}
+		defer s.Close()
+		samplers[i] = s
+	}
 	var b llama.Batch
+	want := func(row int) {
+		b.Groups = append(b.Groups, llama.Group{Sampler: samplers[len(b.Groups)], First: row, Rows: 1})
+	}
 	step := func(rows int) error {
 		if err := ctx.Step(&b); err != nil {
 			return fmt.Errorf("inference: warming up %q with %d rows: %w", cfg.Path, rows, err)
@@ -96,7 +111,7 @@ func warmGPU(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) error {
 		for i := range 3 {
 			b.Reset()
 			for seq := range n {
-				b.Add(tok, llama.Pos(i), llama.SeqID(seq))
+				want(b.Add(tok, llama.Pos(i), llama.SeqID(seq)))
 				b.Cells = append(b.Cells, int32(i*n+seq))
 			}
 			if err := step(n); err != nil {
@@ -113,6 +128,7 @@ func warmGPU(ctx *llama.Context, info llama.ModelInfo, cfg LoadConfig) error {
 			b.Add(tok, llama.Pos(i), 0)
 			b.Cells = append(b.Cells, int32(i))
 		}
+		want(len(b.Tokens) - 1)
 		if err := step(rows); err != nil {
 			return err
 		}

@@ -2,7 +2,9 @@
  * memory of its own that the host cannot address by the library's rules, and
  * computes with the processor's module. With it everything that is done for a GPU
  * runs on a machine without one. The card is lost, as CUDA tells it, once the
- * file that $STANDIN_LOST names exists.
+ * file that $STANDIN_LOST names exists. What it is asked to compute is written to
+ * the file that $STANDIN_CALLS names, a graph a line: how many nodes, and the name
+ * and the shape of the last one. With $STANDIN_NO_PINNED its driver pins no memory.
  *
  *   cc -shared -fPIC -DGGML_BACKEND_DL -DGGML_BACKEND_SHARED -I$LLAMA/ggml/include -I$LLAMA/ggml/src \
  *      -o libggml-cuda.so card.c -L$LIBS -lggml -lggml-base */
@@ -10,6 +12,7 @@
 #include "ggml-backend.h"
 #include "ggml-impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,7 +77,38 @@ static ggml_backend_buffer_t memory_alloc(ggml_backend_buffer_type_t type, size_
 	return ggml_backend_buffer_init(type, iface, p, n);
 }
 
+/* Memory of the host that its copies go to directly; plain memory where the driver
+ * gives none, as the CUDA backend has it. */
+
+static struct ggml_backend_buffer_type pinned_memory;
+
+static void         pinned_free(ggml_backend_buffer_t b) { free(b->context); }
+static const char * pinned_name(ggml_backend_buffer_type_t t) { (void) t; return "CUDA_Host"; }
+static size_t       pinned_alignment(ggml_backend_buffer_type_t t) { (void) t; return 128; }
+static bool         pinned_is_host(ggml_backend_buffer_type_t t) { (void) t; return true; }
+
+static ggml_backend_buffer_t pinned_alloc(ggml_backend_buffer_type_t type, size_t n) {
+	void * p = getenv("STANDIN_NO_PINNED") ? NULL : aligned_alloc(128, (n + 127) / 128 * 128 + 128);
+	if (!p) {
+		return ggml_backend_buft_alloc_buffer(ggml_backend_cpu_buffer_type(), n);
+	}
+	ggml_backend_buffer_t b = ggml_backend_cpu_buffer_from_ptr(p, n);
+	b->buft = type;
+	b->iface.free_buffer = pinned_free;
+	return b;
+}
+
 /* ---- computing ---- */
+
+static void note(const struct ggml_cgraph * g) {
+	const char * file = getenv("STANDIN_CALLS");
+	FILE * f = file && g->n_nodes > 0 ? fopen(file, "a") : NULL;
+	if (f) {
+		const struct ggml_tensor * last = g->nodes[g->n_nodes - 1];
+		fprintf(f, "%d nodes, %s %lld x %lld x %lld\n", g->n_nodes, last->name, (long long) last->ne[0], (long long) last->ne[1], (long long) last->ne[2]);
+		fclose(f);
+	}
+}
 
 static const char * backend_name(ggml_backend_t b) { (void) b; return "CUDA0"; }
 static void backend_free(ggml_backend_t b) {
@@ -83,6 +117,7 @@ static void backend_free(ggml_backend_t b) {
 }
 static enum ggml_status backend_compute(ggml_backend_t b, struct ggml_cgraph * g) {
 	alive("ggml_cuda_compute_forward");
+	note(g);
 	return ggml_backend_graph_compute((ggml_backend_t) b->context, g);
 }
 
@@ -120,7 +155,7 @@ static void device_props(ggml_backend_dev_t d, struct ggml_backend_dev_props * p
 	p->caps.host_buffer = true;
 }
 static ggml_backend_buffer_type_t device_buffer_type(ggml_backend_dev_t d) { (void) d; return &memory; }
-static ggml_backend_buffer_type_t device_host_buffer_type(ggml_backend_dev_t d) { (void) d; return ggml_backend_cpu_buffer_type(); }
+static ggml_backend_buffer_type_t device_host_buffer_type(ggml_backend_dev_t d) { (void) d; return &pinned_memory; }
 static bool device_supports_op(ggml_backend_dev_t d, const struct ggml_tensor * op) {
 	(void) d;
 	return ggml_backend_dev_supports_op(processor(), op);
@@ -139,6 +174,11 @@ ggml_backend_reg_t ggml_backend_init(void) {
 	memory.iface.alloc_buffer = memory_alloc;
 	memory.iface.get_alignment = memory_alignment;
 	memory.device = &card;
+	pinned_memory.iface.get_name = pinned_name;
+	pinned_memory.iface.alloc_buffer = pinned_alloc;
+	pinned_memory.iface.get_alignment = pinned_alignment;
+	pinned_memory.iface.is_host = pinned_is_host;
+	pinned_memory.device = &card;
 	card.iface.get_name = device_name;
 	card.iface.get_description = device_description;
 	card.iface.get_memory = device_memory;

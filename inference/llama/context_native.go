@@ -58,6 +58,7 @@ func (m *Model) NewContext(p ContextParams) (*Context, error) {
 		swa_full:      C.bool(p.SWAFull),
 		offload_kv:    C.bool(p.OffloadKV),
 		ordered:       C.bool(p.Ordered),
+		shortlist:     C.bool(p.Shortlist),
 	}
 	ctx := &Context{model: m, params: p}
 	err = m.native.use(func(c *C.rp_model) error {

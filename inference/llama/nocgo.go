@@ -2,7 +2,10 @@
 
 package llama
 
-import "log/slog"
+import (
+	"log/slog"
+	"time"
+)
 
 // This file is the package without the library: the same API, whose calls say
 // so. Everything above the binding is built and tested with it.
@@ -96,6 +99,17 @@ func (c *Context) Params() ContextParams { return ContextParams{} }
 
 // Step returns ErrNotBuilt.
 func (c *Context) Step(*Batch) error { return ErrNotBuilt }
+
+// ShortlistCost returns ErrNotBuilt.
+func (m *Model) ShortlistCost(int) (device, host time.Duration, err error) {
+	return 0, 0, ErrNotBuilt
+}
+
+// PinnedMemory returns nil: there is no GPU.
+func PinnedMemory(int) []byte { return nil }
+
+// FreePinned does nothing.
+func FreePinned([]byte) {}
 
 // SeqCopy returns ErrNotBuilt.
 func (c *Context) SeqCopy(_, _ SeqID, _, _ Pos) error { return ErrNotBuilt }

@@ -101,24 +101,8 @@ func TestDistribution(t *testing.T) {
 	const n = 4000
 	f := func(params SamplingParams, keep int) {
 		t.Helper()
-		want := map[Token]float64{}
-		sum := 0.0
-		for _, l := range best[:keep] {
-			want[l.Token] = math.Exp(float64(l.Logprob) / float64(params.Temperature))
-			sum += want[l.Token]
-		}
-		chi, got := 0.0, draws(t, m, c, params, n)
-		for tok, w := range want {
-			e := w / sum * n
-			chi += (float64(got[tok]) - e) * (float64(got[tok]) - e) / e
-			delete(got, tok)
-		}
-		if len(got) > 0 {
-			t.Errorf("%+v: tokens that cannot be: %v", params, got)
-		}
-		free := float64(keep - 1)
-		if limit := free + 4.5*math.Sqrt(2*free); chi > limit {
-			t.Errorf("%+v: chi-square %.1f with %.0f degrees of freedom, want below %.1f", params, chi, free, limit)
+		if msg := unlikely(best[:keep], float64(params.Temperature), draws(t, m, c, params, n), n); msg != "" {
+			t.Errorf("%+v: %s", params, msg)
 		}
 	}
 	f(SamplingParams{Temperature: 1}, all)

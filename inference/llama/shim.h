@@ -47,6 +47,10 @@ const char * rp_version(void);
 const char * rp_system_info(void);
 int32_t      rp_devices(rp_device * out, int32_t cap); // returns how many there are
 void         rp_free(void * p);
+// Memory of the host that a GPU copies to and from directly; NULL where there is no
+// GPU, or its driver gives none. rp_host_free tells whether p was such memory.
+void *       rp_host_alloc(size_t n);
+bool         rp_host_free(void * p);
 // How many attentions were computed on the processor, by our kernel or by the
 // library's.
 int64_t      rp_attention(bool own);
@@ -114,11 +118,16 @@ typedef struct rp_context_params {
     int32_t flash_attn;     // -1 auto, 0 off, 1 on
     bool    swa_full, offload_kv;
     bool    ordered;        // cells that do not ascend are refused
+    bool    shortlist;      // choose the best tokens of a row where it is computed
 } rp_context_params;
 
 rp_code rp_context_new(rp_model * model, const rp_context_params * params, rp_context ** out, char * msg, size_t cap);
 void    rp_context_free(rp_context * ctx);
 int32_t rp_context_cells(const rp_context * ctx); // as llama.cpp rounded them
+// What the best tokens of n rows cost when the model's device finds them, and when
+// all logits are copied and searched on the host, microseconds; device 0 = it
+// cannot find them.
+rp_code rp_shortlist_cost(const rp_model * model, int32_t n, int64_t * device, int64_t * host, char * msg, size_t cap);
 
 // One sampling wish of a step; see Group in types.go.
 typedef struct rp_group {
@@ -135,6 +144,7 @@ typedef struct rp_step {
     int32_t    lp_stride;            // logprob entries a row has room for, 0 = none wanted
     int64_t    decode_us, sample_us; // out
     int32_t    threads;              // out: that sampled
+    int32_t    listed, whole;        // out: tokens chosen from shortlists, rows copied as a whole
 } rp_step;
 
 // tokens, pos, seq, out: rows entries each; cell: rows entries or NULL, the KV

@@ -103,6 +103,10 @@ type ContextParams struct {
 	// Ordered refuses steps whose Cells do not ascend with the position within a
 	// sequence, and steps without Cells: see Batch.Cells.
 	Ordered bool
+	// Shortlist has the best tokens of a row found where the logits are computed,
+	// and only them copied to the host. The tokens chosen are the same; a row that
+	// they do not decide is copied whole. On a CPU it costs more than it saves.
+	Shortlist bool
 }
 
 // LogitBias adds Bias to one token's logit; −Inf forbids the token.
@@ -261,6 +265,9 @@ type Batch struct {
 	DecodeMicros, SampleMicros int64
 	// SampleThreads is on how many threads the groups were sampled.
 	SampleThreads int
+	// Listed is how many tokens of the last step were chosen from shortlists,
+	// Whole how many rows had to be copied all the same; both 0 without Shortlist.
+	Listed, Whole int
 }
 
 // Reset empties the batch and keeps its memory.

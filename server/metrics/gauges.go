@@ -15,7 +15,7 @@ type engines struct {
 
 	cells, waiting, running, usage, config, guesses  *prometheus.Desc
 	hits, bytes, evicted, restored, restoring, saved *prometheus.Desc
-	ahead, parts, places, spared, drafting           *prometheus.Desc
+	ahead, parts, places, spared, drafting, sampled  *prometheus.Desc
 	shifts, shifted                                  *prometheus.Desc
 }
 
@@ -42,13 +42,14 @@ func (m *Metrics) Watch(set *inference.Set) {
 		shifts:    prometheus.NewDesc("repartee_context_shifts_total", "Times that tokens were dropped to make room in a context.", []string{"model"}, nil),
 		shifted:   prometheus.NewDesc("repartee_context_shifted_tokens_total", "Tokens dropped to make room in a context, those of prompts that were too long included.", []string{"model"}, nil),
 		parts:     prometheus.NewDesc("repartee_step_seconds_total", "Where the time of steps went.", []string{"model", "part"}, nil),
+		sampled:   prometheus.NewDesc("repartee_sampled_rows_total", "Rows of logits of models that are sampled on the GPU: list = the tokens that it found decided, whole = all logits were copied.", []string{"model", "from"}, nil),
 		config:    prometheus.NewDesc("vllm:cache_config_info", "KV cache size.", []string{"model_name", "block_size", "num_gpu_blocks"}, nil),
 	})
 }
 
 // Describe lists the gauges.
 func (e *engines) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved, e.ahead, e.parts, e.places, e.spared, e.drafting, e.shifts, e.shifted} {
+	for _, d := range []*prometheus.Desc{e.cells, e.waiting, e.running, e.usage, e.config, e.guesses, e.hits, e.bytes, e.evicted, e.restored, e.restoring, e.saved, e.ahead, e.parts, e.places, e.spared, e.drafting, e.shifts, e.shifted, e.sampled} {
 		ch <- d
 	}
 }
@@ -101,6 +102,11 @@ func (e *engines) Collect(ch chan<- prometheus.Metric) {
 		count(e.parts, s.Parts.Border.Seconds(), name, "border")
 		count(e.parts, s.Parts.Deliver.Seconds(), name, "deliver")
 		count(e.parts, s.Parts.Save.Seconds(), name, "save")
+		if s.Parts.Listed+s.Parts.Whole > 0 {
+			count(e.sampled, float64(s.Parts.Listed), name, "list")
+			count(e.sampled, float64(s.Parts.Whole), name, "whole")
+		}
+		gauge(e.bytes, float64(t.PinnedBytes), name, "host", "pinned")
 		gauge(e.waiting, float64(s.Waiting), name)
 		gauge(e.running, float64(s.Running), name)
 		gauge(e.usage, float64(s.Cache.Used)/float64(max(s.Cache.Cells, 1)), name)

@@ -82,6 +82,13 @@ rp_code rp_context_new(rp_model * model, const rp_context_params * p, rp_context
         cp.abort_callback      = on_abort;
         cp.abort_callback_data = c.get();
 
+        if (p->shortlist) {
+            c->list                  = std::make_unique<rp::shortlist>(c->core->n_vocab);
+            auto & attached          = c->list->attach(p->sequences + c->base);
+            cp.samplers              = attached.data();
+            cp.n_samplers            = attached.size();
+            cp.n_outputs_max_per_seq = 0; // as many as there are: drafted rows
+        }
         c->ctx = llama_init_from_model(const_cast<llama_model *>(m), cp);
         if (!c->ctx) {
             throw std::runtime_error(rp::with_last_error("refused by the library"));
@@ -106,6 +113,7 @@ rp_code rp_context_new(rp_model * model, const rp_context_params * p, rp_context
         c->order.reserve((size_t) p->outputs);
         c->took_ns.resize((size_t) p->outputs);
         c->threads = p->threads_batch;
+        c->out_row.resize(rows);
         const llama_batch_ext like(c->ctx);
         c->batch = std::make_unique<llama_batch_ext>(like.n_tokens_max, like.n_embd_inp, like.n_embd_inp_enc,
                                                      p->sequences + c->base, like.mem, like.n_vocab, like.n_pos_per_embd);
@@ -130,6 +138,13 @@ void rp_context_free(rp_context * ctx) {
 
 int32_t rp_context_cells(const rp_context * ctx) {
     return ctx->n_ctx;
+}
+
+rp_code rp_shortlist_cost(const rp_model * model, int32_t n, int64_t * device, int64_t * host, char * msg, size_t cap) {
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        rp::shortlist_cost(model->core->model, n, device, host);
+        return RP_OK;
+    });
 }
 
 void rp_abort(rp_context * ctx) {

@@ -2,6 +2,7 @@
 
 #include "cells.h"
 #include "model.h"
+#include "shortlist.h"
 #include "team.h"
 
 #include "llama-batch.h"
@@ -24,10 +25,13 @@ struct rp_context {
     int32_t           base = 1;
     bool              dead = false;   // after RP_FATAL
     std::atomic<int>  abort{0};
+    std::unique_ptr<rp::shortlist> list; // null: all logits are copied
+    bool              listed = false;    // the last step has lists
 
     // Scratch of a step, sized once.
     std::unique_ptr<llama_batch_ext> batch;
     std::vector<int8_t>        output;
+    std::vector<int32_t>       out_row;                       // by row with output: the how manieth
     std::vector<int32_t>       first_pos, next_pos, last_row; // by sequence
     std::vector<int32_t>       last_cell;                     // by sequence; see unknown
     std::vector<uint8_t>       taken;                         // by cell: in this step

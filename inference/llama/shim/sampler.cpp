@@ -76,11 +76,11 @@ void rp_sampler::restore(float * logits) {
     undo.clear();
 }
 
-int32_t rp_sampler::sample(llama_context * ctx, int32_t row, float * logits) {
+int32_t rp_sampler::sample(llama_context * ctx, int32_t row, float * logits, bool refused) {
     if (reference) {
         return common_sampler_sample(reference, ctx, row);
     }
-    if (plain()) {
+    if (plain() && !refused) {
         const int32_t t = rp::row_argmax(logits, (size_t) core->n_vocab);
         if (t < 0) {
             throw std::runtime_error("the model gave no usable logits");
@@ -94,9 +94,11 @@ int32_t rp_sampler::sample(llama_context * ctx, int32_t row, float * logits) {
         ~patched() { s->restore(l); }
     } hold(this, logits);
 
-    const int32_t t = choose(logits);
-    if (!grammar || allowed(t)) {
-        return t;
+    if (!refused) {
+        const int32_t t = choose(logits);
+        if (!grammar || allowed(t)) {
+            return t;
+        }
     }
     return choose_allowed(logits);
 }

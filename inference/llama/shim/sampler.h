@@ -29,8 +29,13 @@ struct rp_sampler {
     ~rp_sampler();
 
     // Chooses a token from a row of logits, which is unchanged afterwards.
-    // Throws when no token is left.
-    int32_t sample(llama_context * ctx, int32_t row, float * logits);
+    // Throws when no token is left. refused: sample_listed said so of this row.
+    int32_t sample(llama_context * ctx, int32_t row, float * logits, bool refused = false);
+    // Chooses from the k best tokens of a row, in any order, what sample would
+    // choose from all. undecided: the others count too, nothing has happened;
+    // refused: the grammar does not take the choice.
+    enum class from_list { chosen, undecided, refused };
+    from_list sample_listed(const int32_t * id, const float * value, size_t k, int32_t & token);
     // Takes a chosen token into the history and the grammar.
     void accept(int32_t token);
     // Takes tokens of the prompt into the history of the penalties.
@@ -59,6 +64,7 @@ struct rp_sampler {
     std::vector<cand_t>                    cand;
     std::vector<float>                     prob;
 
+    bool    patch_listed(const int32_t * id, const float * value, size_t k);
     void    patch(float * logits);
     void    restore(float * logits);
     int32_t choose(const float * logits);

@@ -234,6 +234,22 @@ static rp_code decode(rp_context * c, const rp_step * st, const int32_t * tokens
     }
 }
 
+// Notes which of the rows with logits each row is, and copies the lists of their
+// best tokens. The library keeps the rows in the batch's order: the batch is
+// computed as one.
+static void fetch_lists(rp_context * c, const rp_step * st) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < st->rows; i++) {
+        if (c->output[i]) {
+            c->out_row[i] = n++;
+        }
+    }
+    c->listed = c->list && n > 0 && c->list->fetch(n);
+    if (c->list && n > 0 && !c->listed) {
+        throw std::runtime_error("the step's graph has no lists of best tokens");
+    }
+}
+
 // Where the rows with logits lie. The library's getter writes into the context, so it
 // is asked here, by one thread.
 static void find_logits(rp_context * c, const rp_step * st) {
@@ -254,7 +270,27 @@ struct sampling {
     int32_t *            out, * lp_n, * lp_token;
     float *              lp_value;
     std::atomic<int32_t> next{0}; // in c->order
+    std::atomic<int32_t> listed{0}, whole{0}; // rows, by what their tokens were chosen from
 };
+
+// Chooses behind a row. With a list of its best tokens the row itself is copied
+// only when the list does not decide.
+static int32_t choose(sampling & s, rp_sampler * by, int32_t row, float * logits) {
+    rp_context * c = s.c;
+    if (!c->listed) {
+        return by->sample(c->ctx, row, logits);
+    }
+    const int32_t at = c->out_row[(size_t) row];
+    int32_t       t  = -1;
+    const auto    is = by->sample_listed(c->list->ids(at), c->list->values(at), (size_t) c->list->width(), t);
+    if (is == rp_sampler::from_list::chosen) {
+        s.listed++;
+        return t;
+    }
+    s.whole++;
+    c->list->row(at, logits);
+    return by->sample(c->ctx, row, logits, is == rp_sampler::from_list::refused);
+}
 
 static void sample_rows(sampling & s, int32_t g) {
     rp_group & gr = s.st->groups[g];
@@ -265,7 +301,7 @@ static void sample_rows(sampling & s, int32_t g) {
         if (!logits) {
             throw std::runtime_error("row " + std::to_string(row) + " has no logits");
         }
-        const int32_t t = gr.sampler->sample(s.c->ctx, row, logits);
+        const int32_t t = choose(s, gr.sampler, row, logits);
         if (stride > 0 && gr.sampler->params.logprobs >= 0) {
             s.lp_n[row] = gr.sampler->logprobs(logits, t, stride, s.lp_token + (size_t) row * stride, s.lp_value + (size_t) row * stride);
         }
@@ -383,15 +419,19 @@ rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, co
         st->decode_us    = t1 - t0;
         st->sample_us    = 0;
         st->threads      = 1;
+        st->listed = st->whole = 0;
         if (rc != RP_OK) {
             return rc;
         }
+        rp::fetch_lists(c, st);
         if (c->errors.size() < (size_t) st->n_groups) {
             c->errors.resize((size_t) st->n_groups);
         }
         rp::find_logits(c, st);
         rp::sampling s{c, st, tokens, out, lp_n, lp_token, lp_value};
         rp::sample_groups(s);
+        st->listed = s.listed;
+        st->whole  = s.whole;
         for (int32_t g = 0; g < st->n_groups; g++) {
             const rp_group & gr = st->groups[g];
             // Rows whose drafted token was refused leave the memory again. At
