@@ -23,7 +23,10 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"repartee": func() { os.Exit(Main(os.Args[1:])) },
+		"repartee": func() {
+			asIfWithCUDA()
+			os.Exit(Main(os.Args[1:]))
+		},
 	})
 }
 

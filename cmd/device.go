@@ -41,6 +41,16 @@ func moduleFolder() string {
 // cudaModule is llama.cpp's CUDA backend, which a modular build brings along.
 func cudaModule() string { return filepath.Join(moduleFolder(), "cuda", "libggml-cuda.so") }
 
+// flavour is what a program with CUDA has beside it: whether that is there, and how
+// it is loaded. Tests of the whole program put another in its place.
+var flavour = struct {
+	built func() bool
+	load  func(gpu.Found, gpu.Choice) string
+}{func() bool {
+	_, err := os.Stat(cudaModule())
+	return llama.Modular && err == nil
+}, loadCUDA}
+
 // planner says what goes into a card's memory, or why not enough of it does.
 type planner func(gpu.Device) (*gpu.Plan, error)
 
@@ -61,7 +71,7 @@ var chosen struct {
 // announce chooses and logs it, where there was something to choose.
 func (d deviceFlags) announce(plan planner) (device, error) {
 	dev, err := d.choose(plan)
-	if err == nil && (llama.Modular || len(dev.telemetry.Devices()) > 0 || gpu.Driver().Loaded) {
+	if err == nil && (llama.Modular || flavour.built() || len(dev.telemetry.Devices()) > 0 || gpu.Driver().Loaded) {
 		for _, c := range dev.telemetry.Devices() {
 			slog.Info("GPU", "uuid", c.UUID, "name", c.Name, "pci", c.PCI, "capability", c.Capability, "free_mib", c.FreeBytes>>20, "total_mib", c.TotalBytes>>20)
 		}
@@ -82,8 +92,7 @@ func (d deviceFlags) choose(plan planner) (device, error) {
 }
 
 func (d deviceFlags) decide(telemetry *gpu.Telemetry, plan planner) (device, error) {
-	_, err := os.Stat(cudaModule())
-	found := gpu.Look(telemetry, llama.Modular && err == nil, append(cudaFolders(), filepath.Join(moduleFolder(), "cuda"))...)
+	found := gpu.Look(telemetry, flavour.built(), append(cudaFolders(), filepath.Join(moduleFolder(), "cuda"))...)
 	mode := gpu.DeviceMode(d.Device)
 	var dev device
 	onCPU := func(why string) (device, error) {
@@ -95,6 +104,7 @@ func (d deviceFlags) decide(telemetry *gpu.Telemetry, plan planner) (device, err
 	if why := os.Getenv(lostGPU); why != "" && mode == gpu.Auto {
 		return onCPU("the GPU was lost: " + why)
 	}
+	var err error
 	if dev.Choice, err = found.Choose(mode, d.GPU); err != nil {
 		return dev, err
 	}
@@ -106,7 +116,7 @@ func (d deviceFlags) decide(telemetry *gpu.Telemetry, plan planner) (device, err
 			return onCPU(err.Error())
 		}
 	}
-	if why := loadCUDA(found, dev.Choice); why != "" {
+	if why := flavour.load(found, dev.Choice); why != "" {
 		if mode == gpu.CUDA {
 			return device{}, fmt.Errorf("%w: %s", gpu.ErrNoCUDA, why)
 		}
