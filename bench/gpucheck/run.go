@@ -246,7 +246,7 @@ func (r *Runner) doctor(ctx context.Context) error {
 
 // onDevice are the tests that compute with the device, and all of package gpu;
 // the others are about the processor, or want bits that only it gives.
-const onDevice = "llama:^(TestStep|TestCells|TestBad|TestSeq|TestSave|TestState|TestAbort|TestGreedy|TestNoCells|TestLogprobs)"
+const onDevice = "llama:^(TestStep|TestCells|TestBad|TestSeq|TestSave|TestState|TestAbort|TestGreedy|TestNoCells|TestLogprobs|TestShortlist|TestPinned)"
 
 // tests runs the test programs that came along.
 func (r *Runner) tests(ctx context.Context) error {
@@ -286,11 +286,12 @@ func (r *Runner) tests(ctx context.Context) error {
 	return nil
 }
 
-// shapes are the models to write, with the layers that a dry run keeps of them.
+// shapes are the models to write, with the layers that a dry run keeps of them. One
+// would not do: the last layer computes only the rows that have logits.
 var shapes = []struct {
 	name string
 	thin int
-}{{"phi3-mini", 2}, {"qwen2.5-1.5b", 2}, {"llama3.1-8b", 1}}
+}{{"phi3-mini", 2}, {"qwen2.5-1.5b", 2}, {"llama3.1-8b", 2}}
 
 // writeModels makes the models, unless an earlier run left them.
 func (r *Runner) writeModels(ctx context.Context) error {
@@ -298,7 +299,7 @@ func (r *Runner) writeModels(ctx context.Context) error {
 		file := filepath.Join(r.Work, s.name+".gguf")
 		args := []string{"models", "make", s.name, file}
 		if r.Dry {
-			file = filepath.Join(r.Work, s.name+"-thin.gguf")
+			file = filepath.Join(r.Work, fmt.Sprintf("%s-%dlayers.gguf", s.name, s.thin))
 			args = []string{"models", "make", s.name, file, "--layers", strconv.Itoa(s.thin)}
 		}
 		if !exists(file) {
@@ -312,7 +313,11 @@ func (r *Runner) writeModels(ctx context.Context) error {
 			return err
 		}
 		r.models[s.name] = file
-		r.add(Check{Group: "models", Name: s.name, Status: OK, Value: float64(st.Size()) / 1e9, Unit: "GB", Detail: "random weights, real vocabulary and shape"})
+		what := "random weights, real vocabulary and shape"
+		if r.Dry {
+			what += fmt.Sprintf(", thinned to %d layers", s.thin)
+		}
+		r.add(Check{Group: "models", Name: s.name, Status: OK, Value: float64(st.Size()) / 1e9, Unit: "GB", Detail: what})
 	}
 	for _, family := range []string{"vits", "kokoro"} {
 		file := filepath.Join(r.Work, family+".onnx")
@@ -332,7 +337,7 @@ func (r *Runner) writeModels(ctx context.Context) error {
 			return err
 		}
 		r.voices[family] = file
-		r.add(Check{Group: "models", Name: family, Status: OK, Value: float64(st.Size()) / 1e6, Unit: "MB", Detail: "random weights, full shape"})
+		r.add(Check{Group: "models", Name: family, Status: OK, Value: float64(st.Size()) / 1e6, Unit: "MB", Detail: "random weights, " + map[bool]string{true: "thinned to one layer of a kind", false: "full shape"}[r.Dry]})
 	}
 	return nil
 }

@@ -243,7 +243,11 @@ func (r *Runner) plan(ctx context.Context) error {
 		if r.models[s.name] == "" {
 			continue
 		}
-		launch, err := r.server(s.name, "--parallel", "8")
+		args := []string{"--parallel", "8"}
+		if r.Dry { // the stand-in's sort takes no memory of the card
+			args = append(args, "--gpu-sampling", "off")
+		}
+		launch, err := r.server(s.name, args...)
 		if err != nil {
 			return err
 		}
@@ -264,8 +268,14 @@ func (r *Runner) plan(ctx context.Context) error {
 		switch {
 		case need == 0:
 			r.add(Check{Group: "plan", Name: s.name, Status: Failed, Detail: "/health shows no plan"})
-		case took == 0: // the stand-in's memory does not change
-			r.add(Check{Group: "plan", Name: s.name, Status: OK, Value: need / (1 << 20), Unit: "MiB", Detail: detail + "; what was taken is not told by the driver"})
+		case took == 0:
+			r.add(Check{Group: "plan", Name: s.name, Status: Failed, Value: need / (1 << 20), Unit: "MiB", Detail: detail + "; the driver does not tell what was taken"})
+		case r.Dry: // no speed: it is judged
+			c := Check{Group: "plan", Name: s.name, Status: OK, Value: 100 * math.Abs(took-need) / need, Unit: "%", Target: "≤ 5.00 %", Detail: detail + fmt.Sprintf("; the stand-in's memory lost %.0f MiB", took/(1<<20))}
+			if c.Value > 5 {
+				c.Status = Failed
+			}
+			r.add(c)
 		default:
 			// The driver's own context and cuBLAS lie beside the plan: they are the
 			// reserve's, half a gigabyte.

@@ -5,8 +5,9 @@
  * file that $STANDIN_LOST names exists. What it is asked to compute is written to
  * the file that $STANDIN_CALLS names, a graph a line: how many nodes, and the name
  * and the shape of the last one. With $STANDIN_NO_PINNED its driver pins no memory.
+ * The driver's library beside it (nvml.c) asks how much of its memory is taken.
  *
- *   cc -shared -fPIC -DGGML_BACKEND_DL -DGGML_BACKEND_SHARED -I$LLAMA/ggml/include -I$LLAMA/ggml/src \
+ *   cc -shared -fPIC -Wl,-soname,libggml-cuda.so -DGGML_BACKEND_DL -DGGML_BACKEND_SHARED -I$LLAMA/ggml/include -I$LLAMA/ggml/src \
  *      -o libggml-cuda.so card.c -L$LIBS -lggml -lggml-base */
 #include "ggml-backend-impl.h"
 #include "ggml-backend.h"
@@ -17,7 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static size_t taken;
+static size_t taken; /* of its memory; models may be loaded side by side */
+size_t        standin_taken(void) { return __atomic_load_n(&taken, __ATOMIC_RELAXED); }
+
 static struct ggml_backend_device card;
 static struct ggml_backend_reg    reg;
 static struct ggml_backend_buffer_type memory;
@@ -35,7 +38,7 @@ static ggml_backend_dev_t processor(void) {
 
 /* ---- its memory ---- */
 
-static void   buffer_free(ggml_backend_buffer_t b) { taken -= b->size; free(b->context); }
+static void   buffer_free(ggml_backend_buffer_t b) { __atomic_fetch_sub(&taken, b->size, __ATOMIC_RELAXED); free(b->context); }
 static void * buffer_base(ggml_backend_buffer_t b) { return b->context; }
 static void   buffer_memset(ggml_backend_buffer_t b, struct ggml_tensor * t, uint8_t v, size_t at, size_t n) {
 	(void) b;
@@ -73,7 +76,7 @@ static ggml_backend_buffer_t memory_alloc(ggml_backend_buffer_type_t type, size_
 	if (!p) {
 		return NULL;
 	}
-	taken += n;
+	__atomic_fetch_add(&taken, n, __ATOMIC_RELAXED);
 	return ggml_backend_buffer_init(type, iface, p, n);
 }
 
@@ -142,7 +145,7 @@ static const char * device_description(ggml_backend_dev_t d) { (void) d; return 
 static void device_memory(ggml_backend_dev_t d, size_t * left, size_t * total) {
 	(void) d;
 	*total = 150754820096ull;
-	*left = *total - taken;
+	*left = *total - standin_taken();
 }
 static enum ggml_backend_dev_type device_type(ggml_backend_dev_t d) { (void) d; return GGML_BACKEND_DEVICE_TYPE_GPU; }
 static void device_props(ggml_backend_dev_t d, struct ggml_backend_dev_props * p) {

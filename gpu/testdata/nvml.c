@@ -1,7 +1,9 @@
 /* A stand-in for NVIDIA's management library with recorded answers. What goes
  * wrong is chosen when it is compiled: -DNO_DRIVER, -DMISMATCH, -DOLD, -DFULL,
  * -DNO_CARD, -DSTRIPPED; the card vanishes after VANISH memory readings, or once
- * the file that $STANDIN_LOST names exists. */
+ * the file that $STANDIN_LOST names exists. Where the stand-in of CUDA's module
+ * (card.c) is loaded too, what that holds is missing from the free memory. */
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,13 @@ int nvmlDeviceGetName(void *d, char *s, unsigned n) { CHECK; snprintf(s, n, "NVI
 int nvmlDeviceGetUUID(void *d, char *s, unsigned n) { CHECK; snprintf(s, n, "GPU-8d4f0b1e-5c1a-4b7e-9a53-2f0c6b1d7e42"); return 0; }
 int nvmlDeviceGetPciInfo_v3(void *d, pci *p) { CHECK; p->bus = 25; strcpy(p->bus_id, "00000000:19:00.0"); return 0; }
 int nvmlDeviceGetCudaComputeCapability(void *d, int *a, int *b) { CHECK; *a = 9; *b = 0; return 0; }
+static unsigned long long taken(void) {
+	void *module = dlopen("libggml-cuda.so", RTLD_LAZY | RTLD_NOLOAD);
+	size_t (*ask)(void) = module ? (size_t (*)(void)) dlsym(module, "standin_taken") : NULL;
+	unsigned long long n = ask ? ask() : 0;
+	if (module) dlclose(module);
+	return n;
+}
 int nvmlDeviceGetMemoryInfo(void *d, memory *m) {
 	readings++;
 	CHECK;
@@ -67,7 +76,7 @@ int nvmlDeviceGetMemoryInfo(void *d, memory *m) {
 #ifdef FULL
 	m->free = 734003200ull;
 #else
-	m->free = 149000000000ull;
+	m->free = 149000000000ull - taken();
 #endif
 	m->used = m->total - m->free;
 	return 0;
