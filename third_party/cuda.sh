@@ -3,8 +3,10 @@
 # sources, architectures and compiler, and puts a program that runs by itself
 # into bin/cuda. A build that is cut off goes on where it stopped.
 #
-#   cuda.sh [module|llama|own|all|standin]
+#   cuda.sh [module|llama|own|all|standin|keys]
 #
+# keys prints where the module and the rest of llama.cpp are cached, as far as their
+# sources decide it (without the version of nvcc).
 # standin makes bin/standin: the same program with a stand-in in the place of the
 # GPU, its driver and CUDA's libraries, for tests on machines without one.
 #
@@ -59,7 +61,7 @@ architectures() {
   echo "${here:-75-virtual;80-virtual;86-real;89-real;90-real;120a-real}"
 }
 
-if [ "$want" = standin ] || [ "$want" = llama ]; then
+if [ "$want" = standin ] || [ "$want" = llama ] || [ "$want" = keys ]; then
   kit=/none # neither needs a compiler for CUDA
 else
   kit=$(toolkit)
@@ -72,6 +74,11 @@ ggml=$(cd "$src/ggml" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sh
 cuda=$(cd "$src/ggml" && find . -path ./src/ggml-cpu -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | hash_of)
 module=$cache/native/cuda-module-$( { echo "$cuda $archs $nvcc"; g++ -dumpfullversion; cat third_party/cuda/*; } | hash_of)
 llama=$cache/native/cuda-llama-$( { echo "$ggml $variants"; g++ -dumpfullversion; cat third_party/cuda/* third_party/locks/llama.cpp.lock; cat third_party/patches/llama.cpp-*.patch 2>/dev/null || true; } | hash_of)
+if [ "$want" = keys ]; then
+  echo "module $(basename "$module")"
+  echo "llama $(basename "$llama")"
+  exit
+fi
 export PATH=$kit/bin:$PATH
 
 mkdir -p "$cache/native"
@@ -148,7 +155,9 @@ program() {
   alone own
   # The shim is the same; what it is linked to is not.
   third_party/native.sh
-  local own=$cache/native/current flags=inference/llama/native_flags_modular.go
+  # What "current" points to may be another checkout's by now.
+  local own flags=inference/llama/native_flags_modular.go
+  own=$(sed -n 's|^#cgo LDFLAGS: -L\([^ ]*\)/lib .*|\1|p' inference/llama/native_flags.go)
   cat >"$flags.new" <<GO
 //go:build cgo && modular
 
@@ -158,7 +167,7 @@ program() {
 package llama
 
 /*
-#cgo LDFLAGS: -L$(readlink -f "$own")/lib -L$llama -lrepartee_shim -lllama-common -lllama -lggml -lggml-base -lstdc++ -lm -lpthread -ldl -Wl,-rpath,\$ORIGIN/../lib/repartee -Wl,-rpath-link,$llama
+#cgo LDFLAGS: -L$own/lib -L$llama -lrepartee_shim -lllama-common -lllama -lggml -lggml-base -lstdc++ -lm -lpthread -ldl -Wl,-rpath,\$ORIGIN/../lib/repartee -Wl,-rpath-link,$llama
 */
 import "C"
 
@@ -188,7 +197,7 @@ fi
 if [ "$want" = standin ]; then
   program bin/standin
   to=bin/standin.new/lib/repartee/cuda
-  cc -shared -fPIC -O2 -DGGML_BACKEND_DL -DGGML_BACKEND_SHARED -DGGML_BACKEND_BUILD -I"$src/ggml/include" -I"$src/ggml/src" \
+  cc -shared -fPIC -O2 -Wl,-soname,libggml-cuda.so -DGGML_BACKEND_DL -DGGML_BACKEND_SHARED -DGGML_BACKEND_BUILD -I"$src/ggml/include" -I"$src/ggml/src" \
     -o "$to/libggml-cuda.so" gpu/testdata/card.c -L"$llama" -lggml -lggml-base
   # The driver's library, and empty ones in the place of CUDA's.
   mkdir bin/standin.new/driver
