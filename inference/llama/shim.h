@@ -145,6 +145,7 @@ typedef struct rp_step {
     int64_t    decode_us, sample_us; // out
     int32_t    threads;              // out: that sampled
     int32_t    listed, whole;        // out: tokens chosen from shortlists, rows copied as a whole
+    bool       reused;               // out: the compute graph is that of the step before
 } rp_step;
 
 // tokens, pos, seq, out: rows entries each; cell: rows entries or NULL, the KV

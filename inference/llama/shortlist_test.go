@@ -198,6 +198,32 @@ func unlikely(kept []TokenLogprob, temperature float64, got map[Token]int, n int
 	return ""
 }
 
+// TestShortlistsKeepTheGraph: what a request wants is no part of the graph. Each
+// step has other samplers, as if new requests had come, and the graph of the step
+// before is used again, with shortlists as without.
+func TestShortlistsKeepTheGraph(t *testing.T) {
+	m := tinyModel(t, tiny)
+	plain, listed := shortlisted(t, m, ContextParams{Cells: 256, Sequences: 4, Outputs: 4, Threads: 1, FlashAttn: 1})
+	for name, c := range map[string]*Context{"plain": plain, "listed": listed} {
+		var b Batch
+		for i, params := range []SamplingParams{
+			{}, {Temperature: 0.7, TopK: 40, TopP: 0.9}, {Temperature: 1.5, MinP: 0.1, Seed: 3}, {RepeatPenalty: 1.2}, {Bias: []LogitBias{{Token: 5, Bias: -2}}}, {Logprobs: 3}, {Temperature: 1},
+		} {
+			b.Reset()
+			for seq := range 3 {
+				row := b.Add(Token(seq+1), Pos(i), SeqID(seq))
+				b.Groups = append(b.Groups, Group{Sampler: newSampler(t, m, sampling(params)), First: row, Rows: 1})
+			}
+			if err := c.Step(&b); err != nil {
+				t.Fatal(err)
+			}
+			if b.Reused != (i > 0) {
+				t.Errorf("%s: step %d with %+v uses the graph before it: %v, want %v", name, i, params, b.Reused, i > 0)
+			}
+		}
+	}
+}
+
 func TestShortlistCost(t *testing.T) {
 	m := tinyModel(t, tiny)
 	device, host, err := m.ShortlistCost(4)

@@ -268,6 +268,9 @@ type Batch struct {
 	// Listed is how many tokens of the last step were chosen from shortlists,
 	// Whole how many rows had to be copied all the same; both 0 without Shortlist.
 	Listed, Whole int
+	// Reused says that the last step's compute graph was that of the step before:
+	// nothing was built for it.
+	Reused bool
 }
 
 // Reset empties the batch and keeps its memory.

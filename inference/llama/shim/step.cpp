@@ -413,13 +413,15 @@ rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, co
         }
 
         rp::settle(c->where, c->threads);
-        const int64_t t0 = rp::now_us();
-        const rp_code rc = rp::decode(c, st, tokens, pos, seq, cell);
-        const int64_t t1 = rp::now_us();
-        st->decode_us    = t1 - t0;
-        st->sample_us    = 0;
-        st->threads      = 1;
+        const int32_t had = llama_perf_context(c->ctx).n_reused;
+        const int64_t t0  = rp::now_us();
+        const rp_code rc  = rp::decode(c, st, tokens, pos, seq, cell);
+        const int64_t t1  = rp::now_us();
+        st->decode_us     = t1 - t0;
+        st->sample_us     = 0;
+        st->threads       = 1;
         st->listed = st->whole = 0;
+        st->reused        = llama_perf_context(c->ctx).n_reused > had;
         if (rc != RP_OK) {
             return rc;
         }
