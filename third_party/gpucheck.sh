@@ -77,7 +77,7 @@ home() {
     echo "$root/bin/cuda"
     return
   fi
-  local to=$work/program
+  local to=$work/program${DRY:+-dry} # the stand-in is never taken for a card
   if [ ! -e "$to/ok" ] || [ gpu-pack/program.tar.xz -nt "$to/ok" ]; then
     rm -rf "$to"
     mkdir -p "$to"
