@@ -129,7 +129,7 @@ func probeModel(c *check) {
 		var model *llama.Model
 		if model, err = llama.LoadModel(llama.ModelParams{Path: path, VocabOnly: true}); err == nil {
 			info := model.Info()
-			c.Detail = fmt.Sprintf("%s, %d tokens of context, chat template %d bytes", info.Description, info.ContextTrain, len(info.ChatTemplate))
+			c.Detail = fmt.Sprintf("a vocabulary of %d tokens, a chat template of %d bytes", info.VocabSize, len(info.ChatTemplate))
 			model.Close()
 		}
 	}
