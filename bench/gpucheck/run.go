@@ -237,6 +237,9 @@ func (r *Runner) doctor(ctx context.Context) error {
 		status = Failed
 	}
 	r.add(Check{Group: "doctor", Name: "computes on a GPU", Status: status, Detail: r.report.Device})
+	if len(bad) == 0 {
+		bad = []string{"nothing"}
+	}
 	r.add(Check{Group: "doctor", Name: "what else is missing", Status: OK, Detail: strings.Join(bad, "; ")})
 	if out, err := output(ctx, r.env(), r.Program, "version"); err == nil {
 		r.report.Version, _, _ = strings.Cut(strings.TrimPrefix(string(out), "repartee "), "\n")
