@@ -342,3 +342,33 @@ func oneThread(b *testing.B) {
 		runtime.UnlockOSThread()
 	})
 }
+
+// BenchmarkShapes is what it costs that steps of one row and of more follow each
+// other: the library builds a graph anew when its shape is another than before.
+func BenchmarkShapes(b *testing.B) {
+	for _, shape := range [][]int{{1}, {2}, {1, 2}, {4}, {1, 4}, {1, 1, 1, 4}} {
+		b.Run(fmt.Sprint(shape), func(b *testing.B) {
+			oneThread(b)
+			c := newContext(b, ContextParams{Cells: 1024, Batch: 64, Outputs: 8})
+			s := newSampler(b, defaultModel(b), SamplingParams{})
+			var batch Batch
+			n, reused := 0, 0
+			for b.Loop() {
+				batch.Reset()
+				for i := range shape[n%len(shape)] {
+					batch.Add(Token(100+i), Pos(i), 0)
+				}
+				batch.Groups = append(batch.Groups[:0], Group{Sampler: s, Rows: shape[n%len(shape)]})
+				if err := c.Step(&batch); err != nil {
+					b.Fatal(err)
+				}
+				if batch.Reused {
+					reused++
+				}
+				n++
+				_ = c.SeqRemove(0, 0, -1)
+			}
+			b.ReportMetric(float64(reused)/float64(b.N), "reused")
+		})
+	}
+}
