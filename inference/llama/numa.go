@@ -6,6 +6,7 @@ import "fmt"
 // ggml_numa_strategy in ggml-cpu.h. Its "mirror" does nothing there and is not offered.
 type NUMA string
 
+// The strategies.
 const (
 	NUMAOff        NUMA = "off"        // as if there were one node
 	NUMADistribute NUMA = "distribute" // threads by turns on all nodes
