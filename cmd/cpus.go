@@ -37,8 +37,8 @@ func (m *modelFlags) checkPlacement() error {
 
 // place says once in the process how threads and memory lie on several memory nodes,
 // before the first model, logs what the machine has, and returns how many threads a
-// model computes with.
-func (m *modelFlags) place() (threads int, err error) {
+// model computes with, and what was found, for the log.
+func (m *modelFlags) place() (threads int, found slog.Attr, err error) {
 	top, allowed := cpuset.Here(), cpuset.Allowed()
 	threads = m.Threads
 	numa := llama.NUMA(m.NUMA)
@@ -60,14 +60,13 @@ func (m *modelFlags) place() (threads int, err error) {
 		err = e
 	}
 	if err != nil {
-		return 0, fmt.Errorf("--numa %s: %w", m.NUMA, err)
+		return 0, found, fmt.Errorf("--numa %s: %w", m.NUMA, err)
 	}
 	what := m.NUMA
 	if numa != llama.NUMAOff && !several {
 		what += ", without effect: one memory node"
 	}
-	slog.Info("processors", "machine", top.Text(allowed), "cpus", orAny(m.CPUs), "numa", what)
-	return threads, nil
+	return threads, slog.Group("", "machine", top.Text(allowed), "cpus", orAny(m.CPUs), "numa", what), nil
 }
 
 func orAny(s cpuset.Set) string {

@@ -140,7 +140,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 	if err != nil {
 		return nil, err
 	}
-	threads, err := m.place()
+	threads, found, err := m.place()
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +190,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 		closeAll()
 		return nil, &usageError{err.Error()}
 	}
+	slog.Info("processors", found) // behind the models: an error stands alone
 	return set, nil
 }
 

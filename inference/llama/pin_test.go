@@ -45,7 +45,6 @@ func TestPinnedThreadsStayThere(t *testing.T) {
 	}
 	c := newContext(t, ContextParams{Cells: 256, Threads: 3, ThreadsBatch: 3})
 	one, rest := allowed[len(allowed)-1:], allowed[:len(allowed)-1]
-	before := threadsOn(t, allowed[:2]) // where those are all CPUs
 	done := make(chan struct{})
 	go func() { // its thread ends with it
 		runtime.LockOSThread()
@@ -101,7 +100,8 @@ func TestPinnedThreadsStayThere(t *testing.T) {
 		want("of a new team of two, the second", allowed[1:2], 1)
 		_ = c.SetThreads(1, 1)
 		step(6)
-		want("one thread alone", allowed[:2], before+1)
+		want("one thread alone, of the first", allowed[:1], 0)
+		want("one thread alone, of the second", allowed[1:2], 0)
 		c.Rest()
 	}()
 	<-done
