@@ -36,8 +36,8 @@ func (m *modelFlags) checkPlacement() error {
 }
 
 // place says once in the process how threads and memory lie on several memory nodes,
-// before the first model, logs what the machine has, and returns how many threads a
-// model computes with, and what was found, for the log.
+// before the first model, and returns how many threads a model computes with, and
+// what the machine has, for the log.
 func (m *modelFlags) place() (threads int, found slog.Attr, err error) {
 	top, allowed := cpuset.Here(), cpuset.Allowed()
 	threads = m.Threads
