@@ -209,8 +209,8 @@ func (g *guesser) affords(t *task) bool {
 
 // earn gives a task what its guesses may lose by this step.
 func (g *guesser) earn(t *task) {
-	if t.credit == 0 {
-		t.credit = lossSteps * g.step.plain
+	if !t.earned {
+		t.credit, t.earned = lossSteps*g.step.plain, true
 	}
 	t.credit = min(t.credit+g.step.plain/lossShare, keptSteps*g.step.plain)
 }

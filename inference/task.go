@@ -46,6 +46,7 @@ type task struct {
 	room    int                   // most guesses in this step
 	price   time.Duration         // of those, for all streams together
 	credit  time.Duration         // what copies may still lose, see guesser.affords
+	earned  bool                  // credit has begun
 
 	// Guesses of the draft model: copies and drafts say who may guess, wants that it
 	// was the draft model's turn in this step, known how many tokens it can read.
