@@ -215,6 +215,10 @@ func TestDeterminismAndReference(t *testing.T) {
 	if r.Differ["copy"] != 2 || r.TextPairs["copy"] != 2 {
 		t.Errorf("texts that differ in each of 2 rounds: %v of %v", r.Differ, r.TextPairs)
 	}
+	r = runBoth(t, a, a, "chat", "synthetic", Options{Rounds: 2, Clients: 2, Tokens: 4})
+	if r.Differ["again"] != 0 || r.TextPairs["again"] != 4 || metric(t, r, "completion@again").A.N != 4 {
+		t.Errorf("two clients, two rounds: %v of %v texts differ, want 0 of 4", r.Differ, r.TextPairs)
+	}
 }
 
 func TestSpeech(t *testing.T) {

@@ -21,6 +21,10 @@ var textWorkloads = []Workload{
 		Kind: "chat", Name: "prediction", Help: "the copying task with predicted outputs: none, right, wrong",
 		Default: Options{Rounds: 3, Warmup: 1, Tokens: 160}, Run: runPrediction,
 	},
+	{
+		Kind: "chat", Name: "synthetic", Help: "a story asked for twice: of a server with --speculate-synthetic the second has guesses of that quality",
+		Default: Options{Rounds: 3, Warmup: 1, Clients: 1, Tokens: 160}, Run: runSynthetic,
+	},
 }
 
 // runDeterminism asks the same prompts, a quarter of them long, in three ways.
@@ -137,6 +141,31 @@ func runSpeculation(ctx context.Context, e *Env) error {
 			e.addGeneration(res, label)
 			if client == 0 && e.Temperature == 0 {
 				e.Text(fmt.Sprintf("%s/%02d", t.name, e.Index), res.Text)
+			}
+		})
+	}
+	return nil
+}
+
+// runSynthetic asks all clients' stories, each its own, and then the same again.
+func runSynthetic(ctx context.Context, e *Env) error {
+	prompts := make([]string, max(e.Clients, 1))
+	for i := range prompts {
+		for _, t := range tasks(Rand(e.Seed, i, e.Index, "tasks")) {
+			if t.name == "story" {
+				prompts[i] = t.prompt
+			}
+		}
+	}
+	for _, label := range []string{"first", "again"} {
+		crowd(e.Clients, func(client int) {
+			res, err := e.Chat(ctx, e.Target, ChatRequest{Messages: User(prompts[client]), MaxTokens: e.Tokens, Temperature: e.Temperature, Seed: e.Seed})
+			if err != nil {
+				return
+			}
+			e.addGeneration(res, "@"+label)
+			if e.Temperature == 0 {
+				e.Text(fmt.Sprintf("%s/%02d/%02d", label, e.Index, client), res.Text)
 			}
 		})
 	}

@@ -35,6 +35,7 @@ type modelFlags struct {
 	KVDir         string          `name:"kv-dir" help:"Folder for prefixes that leave host memory and for all at the end of the process; empty = none. It holds what users wrote." default:"" placeholder:"DIR"`
 	KVDisk        size            `name:"kv-disk" help:"Most bytes in --kv-dir, divided among the models; what models no longer served have left there goes first. Too few lose conversations over a restart." default:"10GiB" placeholder:"SIZE"`
 	Speculate     string          `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before), draft (by the draft model alone) or off. Answers stay the same." enum:"auto,ngram,draft,off" default:"auto" placeholder:"MODE"`
+	Synthetic     float64         `name:"speculate-synthetic" help:"For benchmarks: guess each token of an answer that was given before rightly with this chance, 0 … 1, and guess nothing else. Answers stay the same. 0 = off." default:"0" placeholder:"CHANCE"`
 	Draft         []named         `help:"Smaller model that guesses tokens for the model NAME; PATH is a GGUF file or a catalogue name with the same vocabulary. Used where it pays." placeholder:"NAME=PATH"`
 	parts         []gpu.Part      // what else will lie on a card
 	hostParts     []gpu.Part      // what else will lie in the host's memory
@@ -61,6 +62,10 @@ func (m *modelFlags) check() error {
 		return usagef("--max-queue %d: want at least 1", m.MaxQueue)
 	case m.StepBudget < 5*time.Millisecond || m.StepBudget > 10*time.Second:
 		return usagef("--step-budget %s: want 5ms … 10s", m.StepBudget)
+	case !(m.Synthetic >= 0 && m.Synthetic <= 1): // also refuses NaN
+		return usagef("--speculate-synthetic %g: want a chance of 0 … 1", m.Synthetic)
+	case m.Synthetic > 0 && (m.Speculate == "off" || len(m.Draft) > 0):
+		return usagef("--speculate-synthetic makes all guesses itself: leave out --speculate off and --draft")
 	case m.Threads < 0 || m.Threads > 1024:
 		return usagef("--threads %d: want 0 … 1024", m.Threads)
 	}
@@ -169,7 +174,7 @@ func (m *modelFlags) loadObserved(con *console, observer inference.Observer) (*i
 			byPath[path], err = inference.Load(inference.LoadConfig{
 				Config: inference.Config{
 					Name: spec.Name, Cells: cells, GPU: m.card.onGPU(), Parallel: m.Parallel, MaxQueue: m.MaxQueue,
-					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Speculate: m.speculation(), Observer: observer, Log: slog.Default(),
+					StepBudget: m.StepBudget, Deterministic: m.Deterministic, Speculate: m.speculation(), Synthetic: m.Synthetic, Observer: observer, Log: slog.Default(),
 				},
 				Path: path, DraftPath: drafts[spec.Name], GPULayers: layers, Threads: threads, CPUs: m.CPUs, KVType: m.KVType, GPUSampling: inference.GPUSampling(m.GPUSampling),
 				KV:       inference.TierConfig{Host: int64(m.KVHost) / int64(len(models)), Dir: m.KVDir, Disk: int64(m.KVDisk) / int64(len(models))},

@@ -32,7 +32,11 @@ type Config struct {
 	Speculate Speculation
 	// Draft guesses tokens beside what is copied; the engine owns its context, and
 	// Owned. nil = none.
-	Draft     *DraftModel
+	Draft *DraftModel
+	// Synthetic is the chance with which each token of an answer that was given
+	// before is guessed, for benchmarks: see speculation.Rehearsal. No other guesses
+	// are made then. 0 = off.
+	Synthetic float64
 	force     func(proposed int) int // tests choose the guesses' depth
 	fixed     bool                   // tests: what steps cost is not learned
 	threads   int                    // of the context, for Yield; 0 = unknown

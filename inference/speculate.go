@@ -28,6 +28,7 @@ type guesser struct {
 	rates   [2]*speculation.Rates // greedy, sampled
 	model   *drafter              // nil = none
 	force   func(proposed int) int
+	script  *speculation.Rehearsal // nil = none, see Config.Synthetic
 	stats   SpeculationStats
 
 	wanting []*task // scratch: tasks that the draft model may guess for
@@ -53,6 +54,10 @@ func (g *guesser) init(e *Engine) {
 	*g = guesser{
 		most: speculation.MaxDraft, outputs: outputRows(cfg), mode: cfg.Speculate, library: speculation.NewLibrary(), force: cfg.force,
 		rates: [2]*speculation.Rates{speculation.NewRates(nil), speculation.NewRates(nil)},
+	}
+	if cfg.Synthetic > 0 {
+		g.script = speculation.NewRehearsal(cfg.Synthetic)
+		return
 	}
 	if cfg.Draft == nil || cfg.Speculate == SpeculateNgram {
 		return
@@ -124,6 +129,10 @@ func (s *scheduler) draft() {
 			continue
 		}
 		g.earn(t)
+		if g.script != nil && !t.scripted {
+			g.script.Give(t.spec, t.req.Prompt)
+			t.scripted = true
+		}
 		t.draft = t.spec.Propose(t.draft[:0], t.everything(), t.room, t.copies, g.library)
 		k, better := s.depth(t, load, streams)
 		if t.wants && (k == 0 || better < gain || g.force != nil && k%2 == 0) {
@@ -418,6 +427,10 @@ const libraryContext = 8
 // keep gives a finished answer to the library, unless that knew nearly all of
 // it already.
 func (g *guesser) keep(t *task, why FinishReason) {
+	if g.script != nil && why != FinishError && why != FinishCancelled {
+		g.script.Keep(t.req.Prompt, t.everything()[len(t.req.Prompt):])
+		return
+	}
 	if g.most == 0 || why == FinishError || t.generated < 16 || t.result.Timings.Accepted > t.generated*9/10 {
 		return
 	}

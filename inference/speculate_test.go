@@ -162,6 +162,34 @@ func TestARepeatedAnswerIsGuessed(t *testing.T) {
 
 // Sampled tokens keep their distribution when guesses are verified: all answers of
 // three tokens from a vocabulary of four, against their exact probabilities.
+// With Synthetic, what was answered before is guessed with the chosen chance, and
+// nothing else is.
+func TestSyntheticGuesses(t *testing.T) {
+	b := newBench(4096, Config{Parallel: 1, Synthetic: 0.8, force: func(n int) int { return min(n, 1) }})
+	defer b.Close()
+	ask := func(prompt string) Timings {
+		t.Helper()
+		got, res, err := b.ask(context.Background(), &Request{Prompt: tokens(prompt), MaxTokens: 2000})
+		if want := b.model.generate(tokens(prompt), 2000); err != nil || got != want {
+			t.Fatalf("answer = %q, %v, want %q", got, err, want)
+		}
+		return res.Timings
+	}
+	if got := ask("a prompt"); got.Drafted != 0 {
+		t.Errorf("first answer: %d guesses, want none", got.Drafted)
+	}
+	got := ask("a prompt")
+	if share := float64(got.Accepted) / float64(got.Drafted); got.Drafted < 500 || math.Abs(share-0.8) > 0.06 {
+		t.Errorf("second answer: %d guesses, %.2f of them right, want many and 0.8", got.Drafted, share)
+	}
+	if got := ask("another prompt"); got.Drafted != 0 {
+		t.Errorf("another prompt: %d guesses, want none", got.Drafted)
+	}
+	if st := b.Stats().Speculation; st.Drafted[speculation.Synthetic] != int64(got.Drafted) {
+		t.Errorf("Drafted[Synthetic] = %d, want %d", st.Drafted[speculation.Synthetic], got.Drafted)
+	}
+}
+
 func TestGuessesKeepTheDistribution(t *testing.T) {
 	const vocabulary, length, n = 4, 3, 6000
 	weights := func(attended []Token) (w [vocabulary]float64) {

@@ -14,12 +14,13 @@ const (
 	Shared                   // the namespace's earlier answers
 	Prediction               // the client's prediction
 	Draft                    // a draft model
+	Synthetic                // a Rehearsal
 	Sources                  // how many there are
 )
 
 // String is the source's name in metrics.
 func (s Source) String() string {
-	return [...]string{"own", "shared", "prediction", "draft"}[s]
+	return [...]string{"own", "shared", "prediction", "draft", "synthetic"}[s]
 }
 
 // How sure a guess is depends on how much of the text before it was the same, or
@@ -136,6 +137,8 @@ func (r *Rates) at(s Source, grade, d int) float64 {
 		prior = priorPrediction[grade]
 	case s == Draft:
 		prior = priorDraft[grade]
+	case s == Synthetic:
+		prior = priorAhead
 	}
 	return r.cell[s][grade][d].over(prior)
 }

@@ -10,6 +10,7 @@ type Sequence struct {
 	run        int // how many tokens before the cursor were as predicted
 	seen       int // tokens of the request that the cursor has followed
 	rates      *Rates
+	rehearsal  *rehearsed // nil = guesses are made of what was said
 
 	// The guess that was proposed last.
 	source Source
@@ -31,6 +32,10 @@ func NewSequence(space string, prompt, prediction []Token, rates *Rates) *Sequen
 // so far, to dst: from the prediction and, with copies set, from what was said
 // before. library may be nil.
 func (s *Sequence) Propose(dst, text []Token, most int, copies bool, library *Library) []Token {
+	if s.rehearsal != nil {
+		s.source, s.length = Synthetic, 0
+		return s.rehearsal.propose(dst, text, most)
+	}
 	s.own.Add(text)
 	s.follow(text)
 	from := len(dst)
