@@ -132,14 +132,8 @@ func runSpeculation(ctx context.Context, e *Env) error {
 	for _, t := range tasks(Rand(e.Seed, 0, e.Index, "tasks")) {
 		label := "@" + t.name
 		crowd(e.Clients, func(client int) {
-			res, err := e.Chat(ctx, e.Target, ChatRequest{
-				Messages: User(t.prompt), MaxTokens: e.Tokens, Temperature: e.Temperature, Seed: e.Seed,
-			})
-			if err != nil {
-				return
-			}
-			e.addGeneration(res, label)
-			if client == 0 && e.Temperature == 0 {
+			res, err := e.generate(ctx, t.prompt, label)
+			if err == nil && client == 0 && e.Temperature == 0 {
 				e.Text(fmt.Sprintf("%s/%02d", t.name, e.Index), res.Text)
 			}
 		})
@@ -159,17 +153,22 @@ func runSynthetic(ctx context.Context, e *Env) error {
 	}
 	for _, label := range []string{"first", "again"} {
 		crowd(e.Clients, func(client int) {
-			res, err := e.Chat(ctx, e.Target, ChatRequest{Messages: User(prompts[client]), MaxTokens: e.Tokens, Temperature: e.Temperature, Seed: e.Seed})
-			if err != nil {
-				return
-			}
-			e.addGeneration(res, "@"+label)
-			if e.Temperature == 0 {
+			res, err := e.generate(ctx, prompts[client], "@"+label)
+			if err == nil && e.Temperature == 0 {
 				e.Text(fmt.Sprintf("%s/%02d/%02d", label, e.Index, client), res.Text)
 			}
 		})
 	}
 	return nil
+}
+
+// generate asks one prompt and records the speed of its answer.
+func (e *Env) generate(ctx context.Context, prompt, label string) (ChatResult, error) {
+	res, err := e.Chat(ctx, e.Target, ChatRequest{Messages: User(prompt), MaxTokens: e.Tokens, Temperature: e.Temperature, Seed: e.Seed})
+	if err == nil {
+		e.addGeneration(res, label)
+	}
+	return res, err
 }
 
 // addGeneration records the speed of a generation without its prompt: tokens

@@ -129,9 +129,8 @@ func (s *scheduler) draft() {
 			continue
 		}
 		g.earn(t)
-		if g.script != nil && !t.scripted {
+		if g.script != nil {
 			g.script.Give(t.spec, t.req.Prompt)
-			t.scripted = true
 		}
 		t.draft = t.spec.Propose(t.draft[:0], t.everything(), t.room, t.copies, g.library)
 		k, better := s.depth(t, load, streams)

@@ -160,8 +160,6 @@ func TestARepeatedAnswerIsGuessed(t *testing.T) {
 	f("c", Request{Prediction: tokens(b.model.generate(tokens("a prompt"), 120))}, 12, 2, true)
 }
 
-// Sampled tokens keep their distribution when guesses are verified: all answers of
-// three tokens from a vocabulary of four, against their exact probabilities.
 // With Synthetic, what was answered before is guessed with the chosen chance, and
 // nothing else is.
 func TestSyntheticGuesses(t *testing.T) {
@@ -190,6 +188,8 @@ func TestSyntheticGuesses(t *testing.T) {
 	}
 }
 
+// Sampled tokens keep their distribution when guesses are verified: all answers of
+// three tokens from a vocabulary of four, against their exact probabilities.
 func TestGuessesKeepTheDistribution(t *testing.T) {
 	const vocabulary, length, n = 4, 3, 6000
 	weights := func(attended []Token) (w [vocabulary]float64) {

@@ -40,14 +40,13 @@ type task struct {
 	ahead    bool    // reads and never answers, see Prefill
 	replaces []Token // what was read ahead of the same turn before
 
-	spec     *speculation.Sequence // nil = no guesses
-	guesses  int                   // most of them in a step
-	draft    []Token               // guesses in this step, behind the newest token
-	room     int                   // most guesses in this step
-	price    time.Duration         // of those, for all streams together
-	credit   time.Duration         // what copies may still lose, see guesser.affords
-	earned   bool                  // credit has begun
-	scripted bool                  // it was looked for in what a rehearsal knows
+	spec    *speculation.Sequence // nil = no guesses
+	guesses int                   // most of them in a step
+	draft   []Token               // guesses in this step, behind the newest token
+	room    int                   // most guesses in this step
+	price   time.Duration         // of those, for all streams together
+	credit  time.Duration         // what copies may still lose, see guesser.affords
+	earned  bool                  // credit has begun
 
 	// Guesses of the draft model: copies and drafts say who may guess, wants that it
 	// was the draft model's turn in this step, known how many tokens it can read.

@@ -36,10 +36,14 @@ func (r *Rehearsal) Keep(prompt, answer []Token) {
 }
 
 // Give hands a sequence the answer that its prompt is known to have, if any: it
-// proposes that from now on, and nothing else.
+// proposes that from now on, and nothing else. A second call changes nothing.
 func (r *Rehearsal) Give(s *Sequence, prompt []Token) {
-	s.rehearsal = &rehearsed{answer: r.answers[hashOf(prompt)], chance: r.chance, begins: len(prompt)}
-	s.rehearsal.dice.Seed(hashOf(prompt), uint64(len(prompt)))
+	if s.rehearsal != nil {
+		return
+	}
+	key := hashOf(prompt)
+	s.rehearsal = &rehearsed{answer: r.answers[key], chance: r.chance, begins: len(prompt)}
+	s.rehearsal.dice.Seed(key, uint64(len(prompt)))
 }
 
 // hashOf is FNV-1a over tokens.
