@@ -41,6 +41,7 @@ func (c *doctorCmd) Run(ctx context.Context, con *console) error {
 	add("cpu", "numa", true, false, numaText(top))
 	add("cpu", "features", len(m.Features) > 0, false, strings.Join(m.Features, " "))
 	add("memory", "free", m.FreeBytes > 1<<30, false, fmt.Sprintf("%.1f of %.1f GiB", float64(m.FreeBytes)/(1<<30), float64(m.TotalBytes)/(1<<30)))
+	add("memory", "huge pages", true, false, hugePagesText())
 	telemetry := gpu.NewTelemetry()
 	defer telemetry.Close()
 	driver := gpu.DriverOf(telemetry)

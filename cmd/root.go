@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -30,11 +31,12 @@ type root struct {
 type console struct {
 	in       io.Reader
 	out, err io.Writer
+	process  bool // it is the process's own
 }
 
 // Main runs the command line and returns the exit code.
 func Main(args []string) int {
-	return run(args, &console{os.Stdin, os.Stdout, os.Stderr})
+	return run(args, &console{os.Stdin, os.Stdout, os.Stderr, true})
 }
 
 func run(args []string, con *console) int {
@@ -59,6 +61,9 @@ func run(args []string, con *console) int {
 		k, err := parser.Parse(args)
 		if err != nil {
 			return fail(con, err, 2)
+		}
+		if name, _, _ := strings.Cut(k.Command(), " "); con.process && slices.Contains(strings.Fields(computing), name) {
+			useHugePages()
 		}
 		ctx, stop := context.WithCancel(context.Background())
 		defer stop()
