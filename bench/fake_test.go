@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -29,6 +30,7 @@ type fakeServer struct {
 	refuse   func(n int) bool // chat number n (from 1) is answered 503
 	twoToken string           // this word is two tokens
 	salt     string           // goes into the answers
+	pace     time.Duration    // between two tokens
 	hold     chan struct{}    // if set, long prompts wait for it or for the client to leave
 	left     int              // clients that left while held
 }
@@ -126,6 +128,9 @@ func (f *fakeServer) chat(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	flush := w.(http.Flusher)
 	for i := range q.MaxTokens {
+		if i > 0 && f.pace > 0 {
+			<-time.After(f.pace)
+		}
 		fmt.Fprintf(w, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"w%d%s \"}}]}\n\n", i, f.salt)
 		flush.Flush()
 	}

@@ -42,6 +42,7 @@ var Metrics = []Metric{
 	{"down", "ms", "SIGTERM → the process has ended", false},
 	{"up", "ms", "exec → ready", false},
 	{"changed", "texts", "greedy texts that are not those of the first run alone", false},
+	{"with_of_without", "×", "time of an answer with guesses ÷ without, first text → last", false},
 	{"drafted", "tokens", "drafted tokens", false},
 	{"accepted", "tokens", "drafted tokens that were kept", true},
 	{"first_byte", "ms", "request sent → first byte of audio", false},

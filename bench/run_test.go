@@ -215,6 +215,15 @@ func TestDeterminismAndReference(t *testing.T) {
 	if r.Differ["copy"] != 2 || r.TextPairs["copy"] != 2 {
 		t.Errorf("texts that differ in each of 2 rounds: %v of %v", r.Differ, r.TextPairs)
 	}
+	a.pace = time.Millisecond
+	r = runBoth(t, a, nil, "chat", "guesses", Options{Rounds: 3, Clients: 2, Tokens: 4})
+	if m, c := metric(t, r, "with_of_without@story-auto").A, metric(t, r, "changed@story-auto").A; m.N != 3 || m.P50 <= 0 || c.Max != 0 || metric(t, r, "completion@copy-off").A.N != 6 {
+		t.Errorf("three rounds of two clients: %+v, %g texts changed", m, c.Max)
+	}
+	r = runBoth(t, a, nil, "chat", "prediction", Options{Rounds: 2, Tokens: 4})
+	if m := metric(t, r, "with_of_without@copy-wrong").A; m.N != 2 || m.P50 <= 0 {
+		t.Errorf("two rounds with a wrong prediction: %+v", m)
+	}
 	r = runBoth(t, a, a, "chat", "synthetic", Options{Rounds: 2, Clients: 2, Tokens: 4})
 	if r.Differ["again"] != 0 || r.TextPairs["again"] != 4 || metric(t, r, "completion@again").A.N != 4 {
 		t.Errorf("two clients, two rounds: %v of %v texts differ, want 0 of 4", r.Differ, r.TextPairs)

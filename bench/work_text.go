@@ -18,8 +18,12 @@ var textWorkloads = []Workload{
 		Default: Options{Rounds: 3, Warmup: 1, Clients: 1, Tokens: 160}, Run: runSpeculation,
 	},
 	{
-		Kind: "chat", Name: "prediction", Help: "the copying task with predicted outputs: none, right, wrong",
-		Default: Options{Rounds: 3, Warmup: 1, Tokens: 160}, Run: runPrediction,
+		Kind: "chat", Name: "guesses", Help: "the same tasks of one server, each with guesses and without in turn: time of an answer with them over that without",
+		Default: Options{Rounds: 6, Warmup: 1, Clients: 1, Tokens: 160}, Run: runGuesses,
+	},
+	{
+		Kind: "chat", Name: "prediction", Help: "a copy and a story with predicted outputs, each way in turn: no guesses, no prediction, a right one, a wrong one",
+		Default: Options{Rounds: 4, Warmup: 1, Tokens: 160}, Run: runPrediction,
 	},
 	{
 		Kind: "chat", Name: "synthetic", Help: "a story asked for twice: of a server with --speculate-synthetic the second has guesses of that quality",
@@ -185,30 +189,4 @@ func (e *Env) addGeneration(res ChatResult, label string) {
 		e.Add("drafted"+label, float64(res.Server.Drafted))
 		e.Add("accepted"+label, float64(res.Server.Accepted))
 	}
-}
-
-// runPrediction gives the answer to be expected along, or another one.
-func runPrediction(ctx context.Context, e *Env) error {
-	prompt := tasks(Rand(e.Seed, 0, e.Index, "tasks"))[0].prompt
-	ask := func(label, prediction string) (string, error) {
-		q := ChatRequest{Messages: User(prompt), MaxTokens: e.Tokens}
-		if prediction != "" {
-			q.Extra = map[string]any{"prediction": map[string]any{"type": "content", "content": prediction}}
-		}
-		res, err := e.Chat(ctx, e.Target, q)
-		if err == nil {
-			e.addGeneration(res, "@"+label)
-			e.Text(fmt.Sprintf("%s/%02d", label, e.Index), res.Text)
-		}
-		return res.Text, err
-	}
-	text, err := ask("none", "")
-	if err != nil {
-		return err
-	}
-	if _, err := ask("right", text); err != nil {
-		return err
-	}
-	_, err = ask("wrong", strings.Repeat("Nothing of this will ever be said in the answer to come. ", 8))
-	return err
 }

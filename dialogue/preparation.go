@@ -46,7 +46,7 @@ func (s *Service) Prepare(ctx context.Context, t Turn, last *Preparation) (*Prep
 	if err != nil {
 		return nil, err
 	}
-	prefix := &inference.Prefix{Tokens: slices.Clone(tokens), Namespace: t.Namespace, Weight: t.Weight}
+	prefix := &inference.Prefix{Tokens: slices.Clone(tokens), Namespace: t.Namespace, CacheSalt: t.CacheSalt, Weight: t.Weight}
 	if last != nil {
 		last.Close()
 		if last.model == name {

@@ -65,6 +65,7 @@ type Turn struct {
 	Sampling   Sampling
 	Priority   inference.Priority
 	Namespace  string
+	CacheSalt  string  // keeps prefixes and answers of a namespace apart
 	Weight     float64 // the namespace's share, 0 = 1
 	RequestID  string
 	Timeout    time.Duration
@@ -155,7 +156,7 @@ func (s *Service) Start(ctx context.Context, t Turn) (*Run, error) {
 	}
 	run := &Run{service: s, engine: engine, model: name, turn: t}
 	req := &inference.Request{
-		ID: t.RequestID, MaxTokens: t.MaxTokens, Stop: t.Stop, Priority: t.Priority, Namespace: t.Namespace, Weight: t.Weight,
+		ID: t.RequestID, MaxTokens: t.MaxTokens, Stop: t.Stop, Priority: t.Priority, Namespace: t.Namespace, CacheSalt: t.CacheSalt, Weight: t.Weight,
 		Sampling: t.Sampling.over(s.defaults[name]).params(), Speculate: t.Speculate, DraftMax: t.DraftMax,
 	}
 	req.Sampling.IgnoreEOG = t.IgnoreEOG

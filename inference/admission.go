@@ -97,7 +97,7 @@ func (s *scheduler) mustWait(t *task) bool {
 			continue
 		}
 		common := min(t.shared(a), len(t.tokens)-1)
-		if common > a.filled && common-a.filled >= minShared && common-s.tree.Match(t.req.Namespace, t.tokens) >= minShared {
+		if common > a.filled && common-a.filled >= minShared && common-s.tree.Match(t.space, t.tokens) >= minShared {
 			t.waitFor, t.waitAt, t.waitShifts = a, common, a.shifts()
 			if a.ahead && !t.ahead {
 				a.left.Store(true) // t goes on where it stands after this step
@@ -111,7 +111,7 @@ func (s *scheduler) mustWait(t *task) bool {
 // start gives a task a sequence; false when cells are short and running tasks
 // will free some.
 func (s *scheduler) start(t *task) bool {
-	need := len(t.tokens) - s.tree.Match(t.req.Namespace, t.tokens) + 32*(len(s.active)+1)
+	need := len(t.tokens) - s.tree.Match(t.space, t.tokens) + 32*(len(s.active)+1)
 	if len(s.active) > 0 && s.tree.Available() < need {
 		return false
 	}
@@ -120,7 +120,7 @@ func (s *scheduler) start(t *task) bool {
 		limit = len(t.tokens)
 		s.retract(t)
 	}
-	seq, held, err := s.tree.Open(t.req.Namespace, t.tokens, limit)
+	seq, held, err := s.tree.Open(t.space, t.tokens, limit)
 	if err != nil {
 		if errors.Is(err, kvcache.ErrNoSequence) && len(s.active) > 0 {
 			return false

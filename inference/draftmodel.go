@@ -108,7 +108,7 @@ func (d *drafter) knows(t *task) bool {
 // included.
 func (d *drafter) behind(t *task) int {
 	if !t.follow.open {
-		return len(t.tokens) - d.tree.Match(t.req.Namespace, t.tokens)
+		return len(t.tokens) - d.tree.Match(t.space, t.tokens)
 	}
 	return len(t.tokens) - min(t.follow.valid, d.tree.Len(t.follow.seq))
 }
@@ -117,7 +117,7 @@ func (d *drafter) behind(t *task) int {
 func (d *drafter) open(t *task) error {
 	f := &t.follow
 	if !f.open {
-		seq, held, err := d.tree.Open(t.req.Namespace, t.tokens, len(t.tokens)-1)
+		seq, held, err := d.tree.Open(t.space, t.tokens, len(t.tokens)-1)
 		if err != nil {
 			return err
 		}

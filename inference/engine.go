@@ -207,7 +207,7 @@ func (e *Engine) Submit(ctx context.Context, r *Request) (*Stream, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	t := &task{req: r, sampler: sampler, stream: newStream(cancel), tokens: r.Prompt, limit: size, group: -1, text: newTextOut(r.Stop), submitted: time.Now()}
+	t := &task{req: r, space: cacheSpace(r.Namespace, r.CacheSalt), sampler: sampler, stream: newStream(cancel), tokens: r.Prompt, limit: size, group: -1, text: newTextOut(r.Stop), submitted: time.Now()}
 	if r.MaxTokens > 0 {
 		t.limit = min(size, len(r.Prompt)+r.MaxTokens)
 	}

@@ -170,7 +170,7 @@ func (s *scheduler) endRefused() {
 // firstToken estimates how long t would read its prompt if it had a place now,
 // with what is cached taken off: whole chunks of what the step budget allows.
 func (s *scheduler) firstToken(t *task) time.Duration {
-	rest := len(t.tokens) - s.tree.Match(t.req.Namespace, t.tokens)
+	rest := len(t.tokens) - s.tree.Match(t.space, t.tokens)
 	depth := len(t.tokens) - rest/2
 	beside := stepLoad{}
 	for _, a := range s.active {

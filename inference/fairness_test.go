@@ -92,6 +92,9 @@ func TestWhoGoesFirst(t *testing.T) {
 	f("places count by weight", ask("b", Interactive, 0, 4), ask("a", Interactive, time.Second, 0))
 	s.run(ask("c", Interactive, 0, 0))
 	s.accounts["a"].served, s.accounts["c"].served = 10, 5
+	if salted := e.submitted(t, &Request{Prompt: tokens("x"), Namespace: "a", CacheSalt: "s"}); s.account(salted) != s.accounts["a"] || salted.shared(ask("a", Interactive, 0, 0)) != 0 {
+		t.Error("a salt opens an account of its own, or shares tokens with those without")
+	}
 	f("who was served less", ask("c", Interactive, 0, 0), ask("a", Interactive, time.Second, 0))
 	if d := ask("d", Interactive, 0, 0); s.account(d).served < 0 || s.account(d).served > 10 {
 		t.Errorf("a new key starts at %v, want what the least served running one has", s.account(d).served)

@@ -13,6 +13,7 @@ type Prefix struct {
 	// is no longer wanted gives its cells back. nil = none.
 	Replaces  []Token
 	Namespace string
+	CacheSalt string
 	Weight    float64 // the namespace's share beside the others', 0 = 1
 }
 
@@ -38,6 +39,7 @@ func (e *Engine) Prefill(ctx context.Context, p *Prefix) (*Stream, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	t := &task{
+		space:  cacheSpace(p.Namespace, p.CacheSalt),
 		req:    &Request{Prompt: p.Tokens, Namespace: p.Namespace, Weight: p.Weight, Priority: Batch, Speculate: SpeculateOff},
 		stream: newStream(cancel), tokens: p.Tokens, limit: len(p.Tokens), group: -1, text: newTextOut(nil), submitted: time.Now(),
 		ahead: true, replaces: p.Replaces,
@@ -87,10 +89,10 @@ func (s *scheduler) retract(t *task) {
 	}
 	old := t.replaces
 	t.replaces = nil
-	if common == len(old) || s.tree.Match(t.req.Namespace, old) <= common {
+	if common == len(old) || s.tree.Match(t.space, old) <= common {
 		return
 	}
-	seq, held, err := s.tree.Open(t.req.Namespace, old, len(old))
+	seq, held, err := s.tree.Open(t.space, old, len(old))
 	if err != nil {
 		return // no sequence id is free: what is idle is evicted in its turn
 	}

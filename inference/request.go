@@ -29,6 +29,14 @@ const (
 	SpeculateDraft
 )
 
+// cacheSpace is what requests that may share prefixes and answers have in common.
+func cacheSpace(namespace, salt string) string {
+	if salt == "" {
+		return namespace
+	}
+	return namespace + "\x00" + salt // no namespace has a zero byte
+}
+
 // Request is one generation. The engine owns it, slices included, from Submit
 // on: the caller must not touch it again.
 type Request struct {
@@ -45,6 +53,9 @@ type Request struct {
 	Priority    Priority
 	// Namespace keeps tenants apart: prefixes are shared only inside one.
 	Namespace string
+	// CacheSalt keeps what one tenant's requests share apart once more: prefixes and
+	// earlier answers serve only requests with the same salt.
+	CacheSalt string
 	// Weight is the namespace's share beside the others', 0 = 1.
 	Weight float64
 	// Deadline is when the first token is of no use any more; zero = none.

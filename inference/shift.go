@@ -173,7 +173,7 @@ func (s *scheduler) shift(t *task) bool {
 	if err := s.tree.Close(t.seq, true); err != nil {
 		s.e.cfg.Log.Error("closing a sequence", "engine", s.e.cfg.Name, "error", err)
 	}
-	seq, held, err := s.tree.Open(t.req.Namespace, t.tokens, len(t.tokens)-1)
+	seq, held, err := s.tree.Open(t.space, t.tokens, len(t.tokens)-1)
 	if err != nil {
 		s.end(t, FinishError, err)
 		return true

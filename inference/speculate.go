@@ -90,7 +90,7 @@ func (g *guesser) start(t *task) {
 	if r.Sampling.Temperature > 0 {
 		kind = 1
 	}
-	t.spec = speculation.NewSequence(r.Namespace, r.Prompt, r.Prediction, g.rates[kind])
+	t.spec = speculation.NewSequence(t.space, r.Prompt, r.Prediction, g.rates[kind])
 	t.draft = make([]Token, 0, t.guesses)
 }
 
@@ -246,119 +246,6 @@ const probeShare = 200
 // into one answer.
 const mostSpare = 100 * time.Millisecond
 
-// amortised is over how many steps the reading of a prompt by the draft model is
-// spread at most, when its gain is weighed.
-const amortised = 64
-
-// planDrafts decides how many tokens the draft model should guess for each
-// sequence that may use it, all together, and what that gains each of them. It
-// lists them in wanting, for which task.wants is set.
-func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain float64) {
-	g := &s.guess
-	d := g.model
-	g.wanting = g.wanting[:0]
-	if d == nil {
-		return 0, 0
-	}
-	behind, held, once, most := 0, 0, 0.0, 0
-	for _, t := range s.active {
-		t.wants = false
-		if t.spec == nil || !t.drafts || !t.decoding() || len(g.wanting) >= len(d.samplers) || !d.knows(t) {
-			continue
-		}
-		room := min(t.guesses, t.limit-len(t.tokens)-1)
-		if room <= 0 {
-			continue
-		}
-		t.wants = true
-		g.wanting = append(g.wanting, t)
-		most = max(most, room)
-		lag := d.behind(t)
-		if lag > 2 { // read once, of use for the rest of the answer
-			over := max(min(t.limit-len(t.tokens), 4*amortised)/4, 1)
-			once += d.cost.predict(stepLoad{rows: lag, attended: lag * len(t.tokens) / 2}).Seconds() / float64(over)
-			lag = 2
-		}
-		behind += lag
-		held += t.filled
-	}
-	n := len(g.wanting)
-	if n == 0 {
-		return 0, 0
-	}
-	if g.force != nil {
-		if rounds = g.force(min(most, maxRounds)); rounds == 0 {
-			g.turnDown(0)
-		}
-		return rounds, 0
-	}
-	each := 1 / float64(n)
-	cost := func(k int) float64 {
-		l := load
-		l.rows, l.outputs, l.attended = l.rows+n*k, l.outputs+n*k, l.attended+k*held
-		c := s.cost.predict(l).Seconds() + d.rounds(k, n, behind, held).Seconds()
-		if k > 0 {
-			c += once
-		}
-		return c
-	}
-	chance := func(i int) float64 {
-		sum := 0.0
-		for _, t := range g.wanting {
-			sum += t.spec.Ahead(i)
-		}
-		return sum * each
-	}
-	rounds, gain = speculation.Depth(min(most, maxRounds), float64(streams)*each, chance, cost)
-	if rounds == 0 {
-		// One of them is tried when enough was put aside for it.
-		t := g.wanting[0]
-		reading := d.cost.predict(stepLoad{rows: max(d.behind(t), 1), attended: d.behind(t) * len(t.tokens) / 2, outputs: 1})
-		if d.spare > reading+s.cost.predict(load.guessing(1, t.filled))-s.cost.predict(load) {
-			g.turnDown(1)
-			return 1, 0
-		}
-		g.turnDown(0)
-		return 0, 0
-	}
-	return maxRounds, gain // each sequence goes on as long as its own tokens promise
-}
-
-// turnDown lets the draft model guess for the first n of wanting alone.
-func (g *guesser) turnDown(n int) {
-	for _, t := range g.wanting[n:] {
-		t.wants = false
-	}
-}
-
-// maxRounds is the most tokens a draft model guesses in a row.
-const maxRounds = 16
-
-// model has the draft model guess for tasks, beside the load that others' guesses
-// have made. Each goes on as long as its next token promises more than it costs.
-func (s *scheduler) model(tasks []*task, rounds int, load stepLoad, streams int) {
-	d := s.guess.model
-	for _, t := range tasks {
-		t.follow.probs = t.follow.probs[:0]
-		t.hope, t.odds = 1, 1
-	}
-	together := len(tasks)
-	step := s.cost.predict(load).Seconds()
-	row := s.cost.predict(load.guessing(1, 0)).Seconds() - s.cost.predict(load.guessing(0, 0)).Seconds()
-	d.draft(tasks, rounds, func(t *task) bool {
-		if s.guess.force != nil {
-			return true
-		}
-		i := len(t.draft)
-		t.spec.Drafted(t.follow.probs)
-		t.odds *= t.spec.Chance(i - 1)
-		t.hope += t.odds
-		more := t.odds * t.spec.Ahead(i)
-		price := row + d.cost.predict(stepLoad{rows: together, attended: together * t.filled, outputs: together}).Seconds()/float64(together)
-		return more/t.hope > float64(streams)*price/(step+float64(i)*price)
-	})
-}
-
 // verified takes in which of a task's guesses were right, and drops the cells of
 // the others; false when the task ended because its sampling failed.
 func (s *scheduler) verified(t *task, g *llama.Group) bool {
@@ -433,5 +320,5 @@ func (g *guesser) keep(t *task, why FinishReason) {
 	if g.most == 0 || why == FinishError || t.generated < 16 || t.result.Timings.Accepted > t.generated*9/10 {
 		return
 	}
-	g.library.Add(t.req.Namespace, t.everything()[max(0, len(t.req.Prompt)-libraryContext):])
+	g.library.Add(t.space, t.everything()[max(0, len(t.req.Prompt)-libraryContext):])
 }

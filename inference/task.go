@@ -15,6 +15,7 @@ import (
 // two atomics.
 type task struct {
 	req     *Request
+	space   string // in which prefixes and answers are shared
 	stream  *Stream
 	sampler *llama.Sampler
 	left    atomic.Bool     // the request's context ended
@@ -101,7 +102,7 @@ func (t *task) shifts() int {
 
 // shared returns how many leading tokens two prompts have in common.
 func (t *task) shared(o *task) int {
-	if t.req.Namespace != o.req.Namespace {
+	if t.space != o.space {
 		return 0
 	}
 	n := min(len(t.tokens), len(o.tokens))

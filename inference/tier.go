@@ -80,9 +80,9 @@ func (s *scheduler) fetching(t *task) bool {
 	if !t.asked {
 		t.asked = true
 		tokens := t.tokens[:len(t.tokens)-1]
-		held := s.tree.Match(t.req.Namespace, t.tokens)
-		if f := s.tiers.store.Match(t.req.Namespace, tokens, held); f.DiskPieces > 0 && s.pays(f, held) {
-			t.ticket = s.tiers.store.Fetch(t.req.Namespace, append([]Token(nil), tokens...), held)
+		held := s.tree.Match(t.space, t.tokens)
+		if f := s.tiers.store.Match(t.space, tokens, held); f.DiskPieces > 0 && s.pays(f, held) {
+			t.ticket = s.tiers.store.Fetch(t.space, append([]Token(nil), tokens...), held)
 			t.fromDisk = true
 		}
 	}
@@ -100,7 +100,7 @@ func (s *scheduler) beginRestore(t *task, first bool) {
 	if s.tiers.store == nil {
 		return
 	}
-	f := s.tiers.store.Match(t.req.Namespace, t.tokens[:len(t.tokens)-1], held)
+	f := s.tiers.store.Match(t.space, t.tokens[:len(t.tokens)-1], held)
 	if f.DiskPieces > 0 || !s.pays(f, held) { // what is still in files was not worth fetching, or went again
 		return
 	}
@@ -160,7 +160,7 @@ func (s *scheduler) restore() {
 // computed from here on.
 func (s *scheduler) restorePiece(t *task) bool {
 	began, start, size := time.Now(), t.filled, 0
-	path, space := t.tokens[:t.restoreTo], t.req.Namespace
+	path, space := t.tokens[:t.restoreTo], t.space
 	var run []Token
 	n, err := s.tiers.store.Use(space, path, start, func(data []byte, tokens []Token) error {
 		run, size = append(s.tiers.path[:0], tokens...), len(data)

@@ -54,6 +54,7 @@ func start(t *testing.T, cfg Config, gate chan struct{}, queue ...int) *world {
 		m.Reply, c.Gate = alphabet, gate
 	})
 	w.engine, _ = w.set.Get("echo")
+	cfg.Metrics.Watch(w.set.Set)
 	served := make(chan error, 1)
 	go func() { served <- w.Serve(l) }()
 	t.Cleanup(func() {
@@ -135,6 +136,8 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 	f("POST", chat, `{"message":"x","context_keep":-2}`, 400, "", "context_keep")
 	f("POST", chat, `{"message":"x","context_shift":true,"context_keep":2000}`, 400, "", "context_keep")
 	f("POST", v1, `{"messages":[{"role":"user","content":"x"}],"context_keep":-2}`, 400, "", "context_keep")
+	f("POST", chat, `{"message":"x","cache_salt":"`+strings.Repeat("s", 257)+`"}`, 400, "", "cache_salt")
+	f("POST", v1, `{"messages":[{"role":"user","content":"x"}],"cache_salt":7}`, 400, "", "cache_salt")
 	f("POST", chat, `{"message":"x","model":"other"}`, 404, "model_not_found", "model")
 	f("POST", chat, `{"message":"`+strings.Repeat("x", 3000)+`"}`, 400, "context_length_exceeded", "messages")
 	f("POST", chat, `{"message":"x"}`, 415, "unsupported_encoding", "", "Content-Encoding", "gzip")
@@ -214,9 +217,42 @@ func TestAContextIsShiftedOnRequest(t *testing.T) {
 	if _, text, _ := w.do(t, "POST", "/chat", `{"message":"x","max_tokens":3}`); strings.Contains(text, "context_shifted") {
 		t.Fatalf("nothing was dropped, but the answer is %s", text)
 	}
-	if shifted := w.engine.Stats().Shifted; shifted < 5000 {
-		t.Fatalf("%d tokens were dropped in all, want 5000 or more", shifted)
+	st := w.engine.Stats()
+	if st.Shifted < 5000 || st.Shifts < 5 {
+		t.Fatalf("%d tokens were dropped in %d shifts, want 5000 or more in 5 or more", st.Shifted, st.Shifts)
 	}
+	_, page, _ := w.do(t, "GET", "/metrics", "")
+	for _, want := range []string{
+		fmt.Sprintf("repartee_context_shifts_total{model=\"echo\"} %d\n", st.Shifts),
+		fmt.Sprintf("repartee_context_shifted_tokens_total{model=\"echo\"} %d\n", st.Shifted),
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("/metrics has no line %q", want)
+		}
+	}
+}
+
+// TestASaltKeepsCachesApart asks the same with salts and without.
+func TestASaltKeepsCachesApart(t *testing.T) {
+	w := start(t, Config{}, nil).ready()
+	question := strings.Repeat("the same long question, ", 20)
+	f := func(path, body, field string, cached bool) {
+		t.Helper()
+		status, text, _ := w.do(t, "POST", path, fmt.Sprintf(body, question))
+		_, rest, found := strings.Cut(text, `"`+field+`":`)
+		if status != 200 || !found || strings.HasPrefix(rest, "0") == cached {
+			t.Errorf("%s %.60s = %d %s, want cached %v", path, body, status, text[max(0, len(text)-300):], cached)
+		}
+	}
+	chat, v1, text := "/chat", "/v1/chat/completions", "/v1/completions"
+	f(chat, `{"cache_salt":"a","max_tokens":2,"message":"%s"}`, "cached_tokens", false)
+	f(chat, `{"cache_salt":"a","max_tokens":2,"message":"%s"}`, "cached_tokens", true)
+	f(chat, `{"cache_salt":"b","max_tokens":2,"message":"%s"}`, "cached_tokens", false)
+	f(chat, `{"max_tokens":2,"message":"%s"}`, "cached_tokens", false)
+	f(v1, `{"cache_salt":"c","max_tokens":2,"messages":[{"role":"user","content":"%s"}]}`, "cached_tokens", false)
+	f(v1, `{"cache_salt":"b","max_tokens":2,"messages":[{"role":"user","content":"%s"}]}`, "cached_tokens", true)
+	f(text, `{"cache_salt":"c","max_tokens":2,"prompt":"%s"}`, "cached_tokens", false)
+	f(text, `{"cache_salt":"c","max_tokens":2,"prompt":"%s"}`, "cached_tokens", true)
 }
 
 func TestSessionsAreKept(t *testing.T) {

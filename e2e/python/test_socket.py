@@ -82,6 +82,25 @@ class Socket(unittest.TestCase):
         self.assertGreater(sum(len(e) for e in got if isinstance(e, bytes)), 22050)
         self.assertEqual("".join(e["text"] for e in got if isinstance(e, dict) and e["type"] == "mark").strip(), "Hello from one process.")
 
+    def test_say_marks_cover_all_audio(self):
+        """Resampling holds the last milliseconds back: they come behind the last words, in a clause without text."""
+        self.ws.send(json.dumps({"type": "start", "audio": {"sample_rate": 16000}}))
+        self.assertEqual(self.read()["type"], "ready")
+        got = self.turn(type="say", text="Hello there. One more thing. ... \U0001f600", flush=True)
+        self.assertEqual(got[-1]["type"], "done")
+        self.assertEqual([e["sample_rate"] for e in got if isinstance(e, dict) and e["type"] == "audio"], [16000])
+        heard, marks = 0, []
+        for e in got:
+            if isinstance(e, bytes):
+                self.assertEqual(len(e) % 2, 0)
+                heard += len(e) // 2
+            elif e["type"] == "mark":
+                marks.append(e)
+                self.assertAlmostEqual(e["audio_ms"], heard / 16, delta=2)
+        self.assertEqual([m["text"].strip() for m in marks if m["text"]], ["Hello there.", "One more thing."])
+        self.assertEqual(marks[-1]["text"], "")
+        self.assertGreater(heard, 16000)
+
     def test_cancel(self):
         self.ws.send(json.dumps({"type": "chat", "message": "Tell a long story.", "max_tokens": 2000}))
         self.assertEqual(self.read()["type"], "token")

@@ -37,6 +37,7 @@ type chatBody struct {
 	DraftMax    *int             `json:"draft_max"`
 	Prediction  string           `json:"prediction"` // what the answer will probably be
 	IgnoreEOS   bool             `json:"ignore_eos"`
+	CacheSalt   string           `json:"cache_salt"` // prefixes and answers are shared only with the same
 	// What becomes of a conversation that outgrows the context.
 	ContextShift *bool `json:"context_shift"`
 	ContextKeep  *int  `json:"context_keep"`
@@ -86,6 +87,9 @@ func (b *chatBody) turn(r *web.Request) (dialogue.Turn, error) {
 		return t, err
 	}
 	if err := openai.Speculation(&t, b.Speculate, b.DraftMax); err != nil {
+		return t, err
+	}
+	if err := openai.CacheSalt(&t, b.CacheSalt); err != nil {
 		return t, err
 	}
 	if err := openai.ContextShift(&t, b.ContextShift, b.ContextKeep); err != nil {

@@ -27,6 +27,7 @@ type samplingBody struct {
 	IgnoreEOS        bool               `json:"ignore_eos"`
 	Speculate        string             `json:"speculate"`
 	DraftMax         *int               `json:"draft_max"`
+	CacheSalt        string             `json:"cache_salt"`
 	ContextShift     *bool              `json:"context_shift"`
 	ContextKeep      *int               `json:"context_keep"`
 	User             string             `json:"user"`
@@ -74,6 +75,9 @@ func (b *samplingBody) turn(r *web.Request, model func(name string) (dialogue.En
 	if err = Speculation(&t, b.Speculate, b.DraftMax); err != nil {
 		return t, 0, err
 	}
+	if err = CacheSalt(&t, b.CacheSalt); err != nil {
+		return t, 0, err
+	}
 	if err = ContextShift(&t, b.ContextShift, b.ContextKeep); err != nil {
 		return t, 0, err
 	}
@@ -90,6 +94,18 @@ func ContextShift(t *dialogue.Turn, on *bool, keep *int) error {
 		return web.Bad("context_keep", "context_keep: %d is out of range, want 0 or more tokens, or -1 for the whole prompt", *keep)
 	}
 	t.ContextShift, t.ContextKeep = on, keep
+	return nil
+}
+
+// maxSalt bounds cache_salt.
+const maxSalt = 256
+
+// CacheSalt reads the field cache_salt, as vLLM has it.
+func CacheSalt(t *dialogue.Turn, salt string) error {
+	if len(salt) > maxSalt {
+		return web.Bad("cache_salt", "cache_salt: %d bytes are too many, want at most %d", len(salt), maxSalt)
+	}
+	t.CacheSalt = salt
 	return nil
 }
 
