@@ -8,8 +8,9 @@ import (
 // stepLoad is what the time of a step depends on.
 type stepLoad struct {
 	rows     int
-	attended int // sum over the rows of the cells each looks at
-	outputs  int // rows whose logits are computed
+	attended int  // sum over the rows of the cells each looks at
+	outputs  int  // rows whose logits are computed
+	joined   bool // it has another number of rows than the step before: the library builds its graph anew
 }
 
 // knots are the numbers of rows whose cost is learned each by itself; between them
@@ -19,11 +20,12 @@ type stepLoad struct {
 var knots = [...]int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048}
 
 // costs is how many prices a costModel has: one for each knot, one for a thousand
-// attended cells, one for an output.
+// attended cells, one for an output, one for a new graph.
 const (
 	attending = len(knots)
 	output    = len(knots) + 1
-	costs     = len(knots) + 2
+	building  = len(knots) + 2
+	costs     = len(knots) + 3
 )
 
 // term is a feature that is not 0.
@@ -33,8 +35,8 @@ type term struct {
 }
 
 // terms are a load's features: its place between two knots, its attended cells in
-// thousands, its outputs.
-func (l stepLoad) terms() [4]term {
+// thousands, its outputs, and whether its graph is new.
+func (l stepLoad) terms() [5]term {
 	lo := 0
 	for lo < len(knots)-2 && l.rows >= knots[lo+1] {
 		lo++
@@ -43,7 +45,11 @@ func (l stepLoad) terms() [4]term {
 	if l.rows < 1 {
 		f = 0
 	}
-	return [4]term{{lo, 1 - f}, {lo + 1, f}, {attending, float64(l.attended) / 1000}, {output, float64(l.outputs)}}
+	built := 0.0
+	if l.joined {
+		built = 1
+	}
+	return [5]term{{lo, 1 - f}, {lo + 1, f}, {attending, float64(l.attended) / 1000}, {output, float64(l.outputs)}, {building, built}}
 }
 
 // costModel predicts the time of a step, learned by recursive least squares on
@@ -71,9 +77,9 @@ const forget = 0.998
 // it, and a row next to nothing.
 func newCostModel(gpu bool) *costModel {
 	if gpu {
-		return linearCost(4e-3, 15e-6, 0.3e-3, 1e-6, 20e-6)
+		return linearCost(4e-3, 15e-6, 0.3e-3, 1e-6, 20e-6).graphs(1e-3)
 	}
-	return linearCost(3.1e-3, 3e-3, 2.6e-3, 3e-3, 0.4e-3)
+	return linearCost(3.1e-3, 3e-3, 2.6e-3, 3e-3, 0.4e-3).graphs(0.4e-3)
 }
 
 // linearCost starts from prices for a step, for a row, for having more than one
@@ -87,6 +93,13 @@ func linearCost(step, row, several, cells, out float64) *costModel {
 		}
 	}
 	c.prior[attending], c.prior[output] = cells, out
+	c.start(1)
+	return c
+}
+
+// graphs has each new graph cost so many seconds, to begin with.
+func (c *costModel) graphs(seconds float64) *costModel {
+	c.prior[building] = seconds
 	c.start(1)
 	return c
 }
@@ -143,7 +156,9 @@ func (c *costModel) settle() {
 		last = max(last, w)
 		c.now[i] = last
 	}
-	c.now[attending], c.now[output] = max(c.w[attending], 0), max(c.w[output], 0)
+	for i := attending; i < costs; i++ {
+		c.now[i] = max(c.w[i], 0)
+	}
 }
 
 // predict returns the expected time of a step.
@@ -153,6 +168,11 @@ func (c *costModel) predict(l stepLoad) time.Duration {
 		s += c.now[t.i] * t.x
 	}
 	return time.Duration(max(s, 1e-4) * float64(time.Second))
+}
+
+// graph is the price of a new graph.
+func (c *costModel) graph() time.Duration {
+	return time.Duration(c.now[building] * float64(time.Second))
 }
 
 // learn takes in a finished step.

@@ -15,21 +15,29 @@ func TestCostModelLearnsAMachine(t *testing.T) {
 		machine := func(rows, attended int) time.Duration {
 			return time.Duration((fixed + row*float64(rows) + cell*float64(attended)/1000) * 1e9)
 		}
+		build := rapid.Float64Range(0.2e-3, 2e-3).Draw(t, "build")
 		c := newCostModel(false)
 		for i := range 300 {
-			rows := 1 + i*7%40
+			rows := 1 + i/2*7%40 // each number of rows twice: every second graph is new
 			attended := rows * (i * 13 % 2000)
 			took := machine(rows, attended)
+			joined := i%2 == 0
+			if joined {
+				took += time.Duration(build * 1e9)
+			}
 			took += took / 20 * time.Duration(i%3-1) // ± 5 %
 			if i%50 == 49 {
 				took *= 10 // a neighbour woke up
 			}
-			c.learn(stepLoad{rows, attended, 1 + i%3}, took)
+			c.learn(stepLoad{rows: rows, attended: attended, outputs: 1 + i%3, joined: joined}, took)
 		}
 		for _, rows := range []int{1, 8, 32} {
-			got, want := c.predict(stepLoad{rows, rows * 500, 1}), machine(rows, rows*500)
+			got, want := c.predict(stepLoad{rows: rows, attended: rows * 500, outputs: 1}), machine(rows, rows*500)
 			if got < want*7/10 || got > want*14/10 {
 				t.Fatalf("predict(%d rows at 500 cells) = %v after 300 steps, want about %v", rows, got, want)
+			}
+			if l := (stepLoad{rows: rows, attended: rows * 500, outputs: 1, joined: true}); c.predict(l)-got != c.graph() && (c.predict(l)-got-c.graph()).Abs() > time.Microsecond {
+				t.Fatalf("a new graph of %d rows costs %v, want %v", rows, c.predict(l)-got, c.graph())
 			}
 		}
 	})
@@ -51,12 +59,12 @@ func TestCostModelKnowsKernelsThatChange(t *testing.T) {
 		for i := range times {
 			took := machine(rows, rows*depth)
 			took += took / 50 * time.Duration(i%3-1)
-			c.learn(stepLoad{rows, rows * depth, 1}, took)
+			c.learn(stepLoad{rows: rows, attended: rows * depth, outputs: 1}, took)
 		}
 	}
 	near := func(c *costModel, rows, depth int) {
 		t.Helper()
-		got, want := c.predict(stepLoad{rows, rows * depth, 1}), machine(rows, rows*depth)
+		got, want := c.predict(stepLoad{rows: rows, attended: rows * depth, outputs: 1}), machine(rows, rows*depth)
 		if got < want*8/10 || got > want*12/10 {
 			t.Errorf("predict(%d rows at %d cells) = %v, want about %v", rows, depth, got, want)
 		}
@@ -74,7 +82,7 @@ func TestCostModelKnowsKernelsThatChange(t *testing.T) {
 	}
 	fresh := newCostModel(false)
 	learn(fresh, 3, 500, 300)
-	if k := fresh.chunk(stepLoad{3, 1500, 3}, 1000, 80*time.Millisecond, 1, 512); machine(3+k, 1500+k*1000) > 100*time.Millisecond {
+	if k := fresh.chunk(stepLoad{rows: 3, attended: 1500, outputs: 3}, 1000, 80*time.Millisecond, 1, 512); machine(3+k, 1500+k*1000) > 100*time.Millisecond {
 		t.Errorf("chunk = %d rows without having seen one, which take %v, want at most 80ms", k, machine(3+k, 1500+k*1000))
 	}
 }
@@ -86,7 +94,7 @@ func TestChunkFitsTheBudget(t *testing.T) {
 		depth, most := rapid.IntRange(0, 4000).Draw(t, "depth"), rapid.IntRange(1, 512).Draw(t, "most")
 		least := rapid.IntRange(0, most).Draw(t, "least")
 		budget := time.Duration(rapid.IntRange(0, 500).Draw(t, "budget")) * time.Millisecond
-		beside := stepLoad{rows, attended, rows}
+		beside := stepLoad{rows: rows, attended: attended, outputs: rows}
 		at := func(k int) time.Duration { return c.predict(beside.with(k, depth)) }
 		k := c.chunk(beside, depth, budget, least, most)
 		if k < least || k > most {

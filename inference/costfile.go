@@ -21,7 +21,7 @@ type savedCost struct {
 }
 
 // costVersion changes with the features.
-const costVersion = 2
+const costVersion = 3
 
 // maxCostFile bounds what is read.
 const maxCostFile = 4096

@@ -45,6 +45,7 @@ func (s *scheduler) printGuesses(out io.Writer) {
 	for i, r := range g.rates {
 		r.Print(w, [...]string{"greedy", "sampled"}[i])
 	}
+	fmt.Fprintf(w, "\nanother number of rows than the step before: %.2f ms for its graph\n", ms(s.cost.graph()))
 	fmt.Fprintln(w, "\nguesses\tstep ms\tdraft ms\tspeed if all are right\tchance at which it pays")
 	for _, row := range s.prices(256) {
 		fmt.Fprintf(w, "%d\t%.1f\t%.1f\t%.2f\t%.2f\n", row.guesses, ms(row.step), ms(row.draft), row.best, row.even)

@@ -150,7 +150,7 @@ func TestCostsSurviveTheProcess(t *testing.T) {
 	path := costFile(t.TempDir(), LoadConfig{Path: "m.gguf"}, llama.ModelInfo{}, "f16")
 	c := newCostModel(false)
 	for i := range 50 {
-		c.learn(stepLoad{1 + i%9, i * 10, 1}, time.Duration(1+i%9)*10*time.Millisecond)
+		c.learn(stepLoad{rows: 1 + i%9, attended: i * 10, outputs: 1}, time.Duration(1+i%9)*10*time.Millisecond)
 	}
 	if err := c.save(path); err != nil {
 		t.Fatal(err)

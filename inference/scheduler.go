@@ -19,6 +19,7 @@ type scheduler struct {
 	batch   llama.Batch
 	cells   []int32  // scratch
 	load    stepLoad // of the batch so far, for the cost model
+	rows    int      // of the last step
 	guess   guesser
 	yield   yielding
 	tiers   tiers
@@ -83,6 +84,8 @@ func (s *scheduler) step() bool {
 		}
 		return false
 	}
+	s.load.joined = len(s.batch.Tokens) != s.rows
+	s.rows = len(s.batch.Tokens)
 	began := time.Now()
 	err := s.e.ctx.Step(&s.batch)
 	now := time.Now()

@@ -110,7 +110,7 @@ func (s *scheduler) draft() {
 			streams++
 		}
 	}
-	g.step.plain, g.step.draft, g.step.streams = s.cost.predict(load), 0, streams
+	g.step.plain, g.step.draft, g.step.streams = s.withGraphs(load, streams), 0, streams
 	spent := time.Duration(0)
 	if g.model != nil {
 		spent = g.model.stats.Time
@@ -156,7 +156,7 @@ func (s *scheduler) draft() {
 		}
 		g.step.draft = g.model.stats.Time - spent
 	}
-	g.step.with = s.cost.predict(load)
+	g.step.with = s.withGraphs(load, streams)
 	g.spare = min(g.spare+g.step.plain/probeShare, mostSpare)
 	if m := g.model; m != nil {
 		m.spare = min(m.spare+g.step.plain/probeShare, time.Second)
@@ -164,6 +164,18 @@ func (s *scheduler) draft() {
 			m.spare = max(m.spare-g.step.draft-(g.step.with-g.step.plain), 0)
 		}
 	}
+}
+
+// withGraphs predicts a step and the graphs that its number of rows makes necessary:
+// one if the step before had another, and one on the way back to the streams' own
+// rows.
+func (s *scheduler) withGraphs(load stepLoad, streams int) time.Duration {
+	load.joined = load.rows != s.rows
+	took := s.cost.predict(load)
+	if load.joined && s.rows == streams {
+		took += s.cost.graph()
+	}
+	return took
 }
 
 // depth is how many of a task's proposed guesses to verify beside load.
@@ -175,7 +187,7 @@ func (s *scheduler) depth(t *task, load stepLoad, streams int) (int, float64) {
 	if s.guess.force != nil {
 		return s.guess.force(n), 0
 	}
-	cost := func(k int) float64 { return s.cost.predict(load.guessing(k, t.filled)).Seconds() }
+	cost := func(k int) float64 { return s.withGraphs(load.guessing(k, t.filled), streams).Seconds() }
 	k, gain := t.spec.Depth(n, streams, cost)
 	if k == 0 {
 		return 0, 0
