@@ -1,6 +1,8 @@
 package inference
 
 import (
+	"math"
+	"sort"
 	"time"
 
 	"repartee/inference/llama"
@@ -178,6 +180,14 @@ func (s *scheduler) withGraphs(load stepLoad, streams int) time.Duration {
 	return took
 }
 
+// reach is how many of n guesses can pay at all, were every one of them right: among
+// many streams few can, and the others need not be weighed one by one.
+func (s *scheduler) reach(load stepLoad, depth, n, streams int) int {
+	// The sequence gains log(1+n) at most, each stream loses log(cost/base).
+	most := time.Duration(float64(s.withGraphs(load, streams)) * math.Pow(float64(1+n), 1/float64(max(streams, 1))))
+	return sort.Search(n, func(k int) bool { return s.cost.predict(load.guessing(k+1, depth)) > most })
+}
+
 // depth is how many of a task's proposed guesses to verify beside load.
 func (s *scheduler) depth(t *task, load stepLoad, streams int) (int, float64) {
 	n := len(t.draft)
@@ -188,6 +198,9 @@ func (s *scheduler) depth(t *task, load stepLoad, streams int) (int, float64) {
 		return s.guess.force(n), 0
 	}
 	cost := func(k int) float64 { return s.withGraphs(load.guessing(k, t.filled), streams).Seconds() }
+	if n = s.reach(load, t.filled, n, streams); n == 0 {
+		return 0, 0 // nor is there anything to be learned by trying one
+	}
 	k, gain := t.spec.Depth(n, streams, cost)
 	if k == 0 {
 		return 0, 0
