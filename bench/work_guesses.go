@@ -38,11 +38,10 @@ func (e *Env) turnwise(ctx context.Context, task string, prompts []string, ways 
 		took, errs := make([]time.Duration, len(prompts)), make([]error, len(prompts))
 		label := "@" + task + "-" + w.name
 		crowd(len(prompts), func(client int) {
-			res, err := e.Chat(ctx, e.Target, ChatRequest{Messages: User(prompts[client]), MaxTokens: e.Tokens, Temperature: e.Temperature, Seed: e.Seed, Extra: w.fields()})
+			res, err := e.generate(ctx, prompts[client], label, w.fields())
 			if errs[client] = err; err != nil {
 				return
 			}
-			e.addGeneration(res, label)
 			texts[n][client] = res.Text
 			if last := len(res.Arrivals) - 1; last > 0 {
 				took[client] = res.Arrivals[last].Sub(res.Arrivals[0])

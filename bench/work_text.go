@@ -136,7 +136,7 @@ func runSpeculation(ctx context.Context, e *Env) error {
 	for _, t := range tasks(Rand(e.Seed, 0, e.Index, "tasks")) {
 		label := "@" + t.name
 		crowd(e.Clients, func(client int) {
-			res, err := e.generate(ctx, t.prompt, label)
+			res, err := e.generate(ctx, t.prompt, label, nil)
 			if err == nil && client == 0 && e.Temperature == 0 {
 				e.Text(fmt.Sprintf("%s/%02d", t.name, e.Index), res.Text)
 			}
@@ -157,7 +157,7 @@ func runSynthetic(ctx context.Context, e *Env) error {
 	}
 	for _, label := range []string{"first", "again"} {
 		crowd(e.Clients, func(client int) {
-			res, err := e.generate(ctx, prompts[client], "@"+label)
+			res, err := e.generate(ctx, prompts[client], "@"+label, nil)
 			if err == nil && e.Temperature == 0 {
 				e.Text(fmt.Sprintf("%s/%02d/%02d", label, e.Index, client), res.Text)
 			}
@@ -166,9 +166,9 @@ func runSynthetic(ctx context.Context, e *Env) error {
 	return nil
 }
 
-// generate asks one prompt and records the speed of its answer.
-func (e *Env) generate(ctx context.Context, prompt, label string) (ChatResult, error) {
-	res, err := e.Chat(ctx, e.Target, ChatRequest{Messages: User(prompt), MaxTokens: e.Tokens, Temperature: e.Temperature, Seed: e.Seed})
+// generate asks one prompt, with extra fields, and records the speed of its answer.
+func (e *Env) generate(ctx context.Context, prompt, label string, extra map[string]any) (ChatResult, error) {
+	res, err := e.Chat(ctx, e.Target, ChatRequest{Messages: User(prompt), MaxTokens: e.Tokens, Temperature: e.Temperature, Seed: e.Seed, Extra: extra})
 	if err == nil {
 		e.addGeneration(res, label)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"strings"
-	"syscall"
 )
 
 // Where the kernel gives huge pages on request, and the variable by which the C
@@ -17,7 +16,7 @@ const (
 )
 
 // computing are the commands that hold a model or a voice.
-const computing = "serve say chat"
+var computing = []string{"serve", "say", "chat"}
 
 // wantsHugePages returns the value of tunables that asks for huge pages, "" where
 // nothing is to be asked for: they come by themselves or never, or somebody has
@@ -42,14 +41,10 @@ func useHugePages() {
 		return
 	}
 	value := wantsHugePages(enabled, os.Getenv(tunables))
-	if value == "" {
+	if value == "" || os.Unsetenv(tunables) != nil { // of two, the C library reads the first
 		return
 	}
-	exe, err := os.Executable()
-	if err != nil || os.Setenv(tunables, value) != nil {
-		return
-	}
-	_ = syscall.Exec(exe, os.Args, os.Environ())
+	_ = replace(tunables + "=" + value)
 }
 
 // hugePagesText says what doctor should about them.

@@ -58,17 +58,22 @@ func surviveOnCPU(srv *server.Server, listener net.Listener, why error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), mourning)
 	srv.Shutdown(ctx)
 	cancel()
-	exe, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	fd := file.Fd()
 	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_SETFD, 0); errno != 0 {
 		return fmt.Errorf("handing the listener over: %w", errno)
 	}
 	words := strings.Join(strings.Fields(why.Error()), " ")
-	env := append(os.Environ(), lostGPU+"="+words[:min(len(words), mostWords)], heirloom+"="+strconv.Itoa(int(fd)))
-	return syscall.Exec(exe, os.Args, env)
+	return replace(lostGPU+"="+words[:min(len(words), mostWords)], heirloom+"="+strconv.Itoa(int(fd)))
+}
+
+// replace starts this program again in the place of this process, with more
+// variables. It returns only when that is impossible.
+func replace(variables ...string) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(exe, os.Args, append(os.Environ(), variables...))
 }
 
 // withoutGPU goes on with the CPU, or refuses to where a GPU was asked for.

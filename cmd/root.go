@@ -62,7 +62,7 @@ func run(args []string, con *console) int {
 		if err != nil {
 			return fail(con, err, 2)
 		}
-		if name, _, _ := strings.Cut(k.Command(), " "); con.process && slices.Contains(strings.Fields(computing), name) {
+		if name, _, _ := strings.Cut(k.Command(), " "); con.process && slices.Contains(computing, name) {
 			useHugePages()
 		}
 		ctx, stop := context.WithCancel(context.Background())

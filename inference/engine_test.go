@@ -44,6 +44,18 @@ func (b *bench) ask(ctx context.Context, r *Request) (string, Result, error) {
 	return collect(s)
 }
 
+// left is ask by a client that leaves at once if so.
+func (b *bench) left(r *Request, so bool) (string, Result, error) {
+	s, err := b.Submit(context.Background(), r)
+	if err != nil {
+		return "", Result{}, err
+	}
+	if so {
+		s.Close()
+	}
+	return collect(s)
+}
+
 func collect(s *Stream) (string, Result, error) {
 	var text strings.Builder
 	for {
@@ -105,17 +117,7 @@ func TestManyAtOnceGetTheirOwnAnswers(t *testing.T) {
 		errs := make(chan error, len(jobs))
 		for _, j := range jobs {
 			wg.Go(func() {
-				ctx, cancel := context.WithCancel(context.Background())
-				defer cancel()
-				s, err := b.Submit(ctx, &Request{Prompt: tokens(j.prompt), MaxTokens: j.n})
-				if err != nil {
-					errs <- err
-					return
-				}
-				if j.cancel {
-					s.Close()
-				}
-				got, res, err := collect(s)
+				got, res, err := b.left(&Request{Prompt: tokens(j.prompt), MaxTokens: j.n}, j.cancel)
 				want := b.model.generate(tokens(j.prompt), j.n)
 				switch {
 				case err != nil:

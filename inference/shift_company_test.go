@@ -93,15 +93,7 @@ func TestShiftsChangeNoOtherAnswer(t *testing.T) {
 					want, lefts, dropped = b.model.long(prompt, c, j.n, cells)
 					r.Shift = c
 				}
-				s, err := b.Submit(context.Background(), r)
-				if err != nil {
-					errs <- err
-					return
-				}
-				if j.cancel {
-					s.Close()
-				}
-				got, res, err := collect(s)
+				got, res, err := b.left(r, j.cancel)
 				switch {
 				case err != nil:
 					errs <- err

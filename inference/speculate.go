@@ -182,9 +182,10 @@ func (s *scheduler) withGraphs(load stepLoad, streams int) time.Duration {
 
 // reach is how many of n guesses can pay at all, were every one of them right: among
 // many streams few can, and the others need not be weighed one by one.
-func (s *scheduler) reach(load stepLoad, depth, n, streams int) int {
+// base is the time of the step without them.
+func (s *scheduler) reach(base time.Duration, load stepLoad, depth, n, streams int) int {
 	// The sequence gains log(1+n) at most, each stream loses log(cost/base).
-	most := time.Duration(float64(s.withGraphs(load, streams)) * math.Pow(float64(1+n), 1/float64(max(streams, 1))))
+	most := time.Duration(float64(base) * math.Pow(float64(1+n), 1/float64(max(streams, 1))))
 	return sort.Search(n, func(k int) bool { return s.cost.predict(load.guessing(k+1, depth)) > most })
 }
 
@@ -197,15 +198,17 @@ func (s *scheduler) depth(t *task, load stepLoad, streams int) (int, float64) {
 	if s.guess.force != nil {
 		return s.guess.force(n), 0
 	}
-	cost := func(k int) float64 { return s.withGraphs(load.guessing(k, t.filled), streams).Seconds() }
-	if n = s.reach(load, t.filled, n, streams); n == 0 {
+	base := s.withGraphs(load, streams)
+	if n = s.reach(base, load, t.filled, n, streams); n == 0 {
 		return 0, 0 // nor is there anything to be learned by trying one
 	}
+	with := func(k int) time.Duration { return s.withGraphs(load.guessing(k, t.filled), streams) }
+	cost := func(k int) float64 { return with(k).Seconds() }
 	k, gain := t.spec.Depth(n, streams, cost)
 	if k == 0 {
 		return 0, 0
 	}
-	price := time.Duration((cost(k) - cost(0)) * float64(time.Second))
+	price := with(k) - base
 	if !t.wants && !s.guess.affords(t) {
 		return 0, 0
 	}

@@ -94,15 +94,7 @@ func TestGuessesChangeNoAnswer(t *testing.T) {
 				if j.off {
 					r.Speculate = SpeculateOff
 				}
-				s, err := b.Submit(context.Background(), r)
-				if err != nil {
-					errs <- err
-					return
-				}
-				if j.cancel {
-					s.Close()
-				}
-				got, res, err := collect(s)
+				got, res, err := b.left(r, j.cancel)
 				switch {
 				case err != nil:
 					errs <- err
