@@ -43,6 +43,7 @@ var Metrics = []Metric{
 	{"up", "ms", "exec → ready", false},
 	{"changed", "texts", "greedy texts that are not those of the first run alone", false},
 	{"with_of_without", "×", "time of an answer with guesses ÷ without, first text → last", false},
+	{"copied", "share", "words of an answer, without guesses, that stand in its prompt in the same order: in runs of four", true},
 	{"drafted", "tokens", "drafted tokens", false},
 	{"accepted", "tokens", "drafted tokens that were kept", true},
 	{"first_byte", "ms", "request sent → first byte of audio", false},

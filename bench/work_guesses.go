@@ -43,6 +43,9 @@ func (e *Env) turnwise(ctx context.Context, task string, prompts []string, ways 
 				return
 			}
 			texts[n][client] = res.Text
+			if n == 0 {
+				e.Add("copied@"+task, copied(res.Text, prompts[client]))
+			}
 			if last := len(res.Arrivals) - 1; last > 0 {
 				took[client] = res.Arrivals[last].Sub(res.Arrivals[0])
 			}
@@ -70,6 +73,26 @@ func (e *Env) turnwise(ctx context.Context, task string, prompts []string, ways 
 		e.Add("changed@"+task+"-"+w.name, float64(changed))
 	}
 	return nil
+}
+
+// copiedRun is how many words in the same order are taken for a copy.
+const copiedRun = 4
+
+// copied is the share of text's words that stand in runs of copiedRun words which
+// prompt has too: a copying task is worth that name only as far as the model copies.
+func copied(text, prompt string) float64 {
+	words, in := strings.Fields(text), " "+strings.Join(strings.Fields(prompt), " ")+" "
+	n, counted := 0, 0 // the words before counted are
+	for i := copiedRun; i <= len(words); i++ {
+		if strings.Contains(in, " "+strings.Join(words[i-copiedRun:i], " ")+" ") {
+			n += i - max(counted, i-copiedRun)
+			counted = i
+		}
+	}
+	if len(words) == 0 {
+		return 0
+	}
+	return float64(n) / float64(len(words))
 }
 
 // runGuesses asks for every task with guesses and without.

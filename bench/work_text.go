@@ -115,12 +115,11 @@ func tasks(rng *rand.Rand) []task {
 	for i := range listing {
 		listing[i] = fmt.Sprintf(`{"id":%d,"name":%q,"city":%q,"active":%t}`, i+1, part(rng, names), part(rng, cities), rng.IntN(2) == 0)
 	}
-	record := fmt.Sprintf("{\"name\": %q, \"town\": %q, \"note\": %q}", part(rng, names), part(rng, cities), ShortText(rng))
 	return []task{
 		{"copy", "Repeat the following text word for word, and nothing else:\n\n" + passage},
 		{"edit", fmt.Sprintf("Repeat the following text, but write %q in the place of %q, and nothing else:\n\n%s", part(rng, cities), "harbour", passage)},
 		{"json", "Continue this JSON list in the same form with ten more people, and write nothing else:\n[" + strings.Join(listing, ",") + "]"},
-		{"extract", "Copy the sentences of this text one by one, each on a line of its own with a number in front:\n\n" + passage + "\n\nThe record is " + record},
+		{"extract", passage + "\n\nWrite down the first five sentences of this text word for word, each on a line of its own."},
 		{"story", "Tell a short story in which " + clause(rng) + " " + part(rng, times) + "."},
 		{"question", "Explain in plain words why " + clause(rng) + ", and what that means for the people of " + part(rng, cities) + "."},
 	}
