@@ -73,7 +73,7 @@ wer: build ## word error rates of our speech and piper-tts's, by an independent 
 	cd e2e && REPARTEE_WER=1 go test -count=1 -timeout 20m -run WordErrors -v .
 
 cuda: fetch ## build bin/cuda/bin/repartee, which uses a GPU where there is one
-	@echo "cuda: llama.cpp's CUDA backend as a module, processor modules, bin/cuda"; VERSION=$(VERSION) third_party/cuda.sh
+	@echo "cuda: llama.cpp's CUDA backend as a module, processor modules, bin/cuda"; third_party/fetch.py onnxruntime-gpu && VERSION=$(VERSION) third_party/cuda.sh
 
 gpu-pack: ## put what a machine with a GPU and no network lacks into gpu-pack
 	@echo "gpu-pack: program, CUDA module, tests, vocabularies"; VERSION=$(VERSION) third_party/gpucheck.sh pack

@@ -41,6 +41,14 @@ var places = map[Part]place{
 	LlamaSource:    {"llama.cpp/0c1e57098b", "llama.cpp", "REPARTEE_LLAMA_SOURCE"},
 }
 
+// brought is the command that puts the part into the cache.
+func (p Part) brought() string {
+	if p == ONNXRuntimeGPU { // 256 MB of use where there is a GPU
+		return "third_party/fetch.py onnxruntime-gpu"
+	}
+	return "make fetch"
+}
+
 // Dir is the cache: $REPARTEE_CACHE, else $XDG_CACHE_HOME/repartee, else
 // ~/.cache/repartee.
 func Dir() string {
@@ -91,5 +99,5 @@ func find(p Part, exe, cache string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("supply: %s is missing (looked for %q): run \"make fetch\", or set %s", p, tried, at.env)
+	return "", fmt.Errorf("supply: %s is missing (looked for %q): run %q, or set %s", p, tried, p.brought(), at.env)
 }

@@ -40,6 +40,9 @@ func TestFindLooksInOrder(t *testing.T) {
 	f(own, "")
 	t.Setenv("REPARTEE_PHONEMIZER", own+"-missing")
 	f("", "REPARTEE_PHONEMIZER points to")
+	if _, err := find(ONNXRuntimeGPU, exe, cache); err == nil || !strings.Contains(err.Error(), `run "third_party/fetch.py onnxruntime-gpu"`) {
+		t.Fatalf("find(ONNXRuntimeGPU) = %v, want the command that fetches it", err)
+	}
 	if _, err := find("nothing", exe, cache); err == nil {
 		t.Fatal(`find("nothing") = nil error, want one`)
 	}
