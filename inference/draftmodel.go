@@ -34,7 +34,7 @@ type drafter struct {
 	load     stepLoad
 	samplers []*llama.Sampler // greedy, one for each sequence of a step
 	vocab    Token            // tokens that both models have
-	spare    time.Duration    // what may be spent to find out whether it pays again
+	trial    draftTrial
 	stats    DraftModelStats
 }
 

@@ -72,13 +72,14 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 		// One of them is tried when enough was put aside for it.
 		t := g.wanting[0]
 		reading := d.cost.predict(stepLoad{rows: max(d.behind(t), 1), attended: d.behind(t) * len(t.tokens) / 2, outputs: 1})
-		if d.spare > reading+s.cost.predict(load.guessing(1, t.filled))-s.cost.predict(load) {
+		if d.trial.begin(reading + s.cost.predict(load.guessing(1, t.filled)) - s.cost.predict(load)) {
 			g.turnDown(1)
 			return 1, 0
 		}
 		g.turnDown(0)
 		return 0, 0
 	}
+	d.trial.pays()
 	return maxRounds, gain // each sequence goes on as long as its own tokens promise
 }
 

@@ -161,9 +161,9 @@ func (s *scheduler) draft() {
 	g.step.with = s.withGraphs(load, streams)
 	g.spare = min(g.spare+g.step.plain/probeShare, mostSpare)
 	if m := g.model; m != nil {
-		m.spare = min(m.spare+g.step.plain/probeShare, time.Second)
+		m.trial.aside(g.step.plain)
 		if g.step.draft > 0 {
-			m.spare = max(m.spare-g.step.draft-(g.step.with-g.step.plain), 0)
+			m.trial.spend(g.step.draft + g.step.with - g.step.plain)
 		}
 	}
 }
@@ -311,6 +311,9 @@ func (g *guesser) learn(t *task, n, accepted int) {
 		t.follow.valid = len(t.tokens) + accepted
 	}
 	from := t.spec.Learn(n, accepted)
+	if from == speculation.Draft && n > 0 {
+		g.model.trial.learn(accepted > 0)
+	}
 	for i := range n {
 		at := &g.stats.ByPlace[from][i]
 		at.Drafted++
