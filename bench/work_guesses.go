@@ -43,9 +43,6 @@ func (e *Env) turnwise(ctx context.Context, task string, prompts []string, ways 
 				return
 			}
 			texts[n][client] = res.Text
-			if n == 0 {
-				e.Add("copied@"+task, copied(res.Text, prompts[client]))
-			}
 			if last := len(res.Arrivals) - 1; last > 0 {
 				took[client] = res.Arrivals[last].Sub(res.Arrivals[0])
 			}
@@ -56,6 +53,9 @@ func (e *Env) turnwise(ctx context.Context, task string, prompts []string, ways 
 		for _, d := range took {
 			spent[n] += d
 		}
+	}
+	for client, prompt := range prompts {
+		e.Add("copied@"+task, copied(texts[0][client], prompt))
 	}
 	for n, w := range ways[1:] {
 		if spent[0] > 0 {

@@ -1,8 +1,12 @@
 package inference
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
+
+	"repartee/speculation"
 )
 
 // A draft model that is always wrong is tried ever more seldom, and as often as at
@@ -48,4 +52,30 @@ func TestDraftTrialsBecomeRareWhileWrong(t *testing.T) {
 	if n := wait(); n > first+1 {
 		t.Errorf("a wrong draft that was no trial: %d steps, want %d", n, first)
 	}
+}
+
+// The same in an engine, with a draft model that costs half of its model and is
+// always wrong; no answer is another one.
+func TestAWrongDraftModelIsLeftAlone(t *testing.T) {
+	draft := &fakeModel{vocab: 20, wrong: 1}
+	b := newBench(4096, Config{Parallel: 1, Speculate: SpeculateDraft, fixed: true, Draft: &DraftModel{Model: draft, Context: newFakeContext(draft, 4096), Prices: 0.5}})
+	if err := b.errand(func() { b.sched.guess.model.cost.fixed = true }); err != nil {
+		t.Fatal(err)
+	}
+	const answers, length = 40, 100
+	for i := range answers {
+		prompt := tokens(fmt.Sprintf("prompt %d", i))
+		got, _, err := b.ask(context.Background(), &Request{Prompt: prompt, MaxTokens: length})
+		if want := b.model.generate(prompt, length); err != nil || got != want {
+			t.Fatalf("answer %d = %q, %v; want %q", i, got, err, want)
+		}
+	}
+	wrong := 0
+	if err := b.errand(func() { wrong = b.sched.guess.model.trial.wrong }); err != nil {
+		t.Fatal(err)
+	}
+	if st := b.Stats().Speculation; wrong != mostWrong || st.Model.Steps <= mostWrong || st.Accepted[speculation.Draft] > 0 {
+		t.Errorf("%d wrong trials counted, %d steps of the draft model, %d guesses right; want %d, more than that, and 0", wrong, st.Model.Steps, st.Accepted[speculation.Draft], mostWrong)
+	}
+	b.Close()
 }

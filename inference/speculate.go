@@ -311,8 +311,8 @@ func (g *guesser) learn(t *task, n, accepted int) {
 		t.follow.valid = len(t.tokens) + accepted
 	}
 	from := t.spec.Learn(n, accepted)
-	if from == speculation.Draft && n > 0 {
-		g.model.trial.learn(accepted > 0)
+	if from == speculation.Draft {
+		g.model.trial.learn(accepted > 0) // one that was not worth verifying is wrong too
 	}
 	for i := range n {
 		at := &g.stats.ByPlace[from][i]

@@ -27,26 +27,23 @@ const (
 )
 
 // place says where a part lies: below the cache, below lib/repartee of an
-// installation, and which variable overrides both.
-type place struct{ cache, beside, env string }
+// installation, which variable overrides both, and what puts it into the cache.
+type place struct{ cache, beside, env, fetch string }
+
+const (
+	usual  = "make fetch"
+	forGPU = "third_party/fetch.py onnxruntime-gpu" // 256 MB, of use where there is a GPU
+)
 
 var places = map[Part]place{
-	DefaultModel:   {"models/SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct.Q4_1.gguf", "REPARTEE_DEFAULT_MODEL"},
-	DefaultVoice:   {"voices/en_US-joe-medium.onnx", "en_US-joe-medium.onnx", "REPARTEE_DEFAULT_VOICE"},
-	ONNXRuntime:    {"onnxruntime/1.31.1/libonnxruntime.so.1.31.1", "libonnxruntime.so.1.31.1", "REPARTEE_ONNXRUNTIME"},
-	ONNXRuntimeGPU: {"onnxruntime-gpu/1.31.1/libonnxruntime.so.1.31.1", "cuda/libonnxruntime.so.1.31.1", "REPARTEE_ONNXRUNTIME_GPU"},
-	EspeakLibrary:  {"espeak-ng/1.52/libespeak-ng.so", "libespeak-ng.so", "REPARTEE_ESPEAK_LIBRARY"},
-	EspeakData:     {"espeak-ng/1.52/espeak-ng-data", "espeak-ng-data", "REPARTEE_ESPEAK_DATA"},
-	Phonemizer:     {"native/current/bin/repartee-phonemize", "repartee-phonemize", "REPARTEE_PHONEMIZER"},
-	LlamaSource:    {"llama.cpp/0c1e57098b", "llama.cpp", "REPARTEE_LLAMA_SOURCE"},
-}
-
-// brought is the command that puts the part into the cache.
-func (p Part) brought() string {
-	if p == ONNXRuntimeGPU { // 256 MB of use where there is a GPU
-		return "third_party/fetch.py onnxruntime-gpu"
-	}
-	return "make fetch"
+	DefaultModel:   {"models/SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct.Q4_1.gguf", "REPARTEE_DEFAULT_MODEL", usual},
+	DefaultVoice:   {"voices/en_US-joe-medium.onnx", "en_US-joe-medium.onnx", "REPARTEE_DEFAULT_VOICE", usual},
+	ONNXRuntime:    {"onnxruntime/1.31.1/libonnxruntime.so.1.31.1", "libonnxruntime.so.1.31.1", "REPARTEE_ONNXRUNTIME", usual},
+	ONNXRuntimeGPU: {"onnxruntime-gpu/1.31.1/libonnxruntime.so.1.31.1", "cuda/libonnxruntime.so.1.31.1", "REPARTEE_ONNXRUNTIME_GPU", forGPU},
+	EspeakLibrary:  {"espeak-ng/1.52/libespeak-ng.so", "libespeak-ng.so", "REPARTEE_ESPEAK_LIBRARY", usual},
+	EspeakData:     {"espeak-ng/1.52/espeak-ng-data", "espeak-ng-data", "REPARTEE_ESPEAK_DATA", usual},
+	Phonemizer:     {"native/current/bin/repartee-phonemize", "repartee-phonemize", "REPARTEE_PHONEMIZER", usual},
+	LlamaSource:    {"llama.cpp/0c1e57098b", "llama.cpp", "REPARTEE_LLAMA_SOURCE", usual},
 }
 
 // Dir is the cache: $REPARTEE_CACHE, else $XDG_CACHE_HOME/repartee, else
@@ -99,5 +96,5 @@ func find(p Part, exe, cache string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("supply: %s is missing (looked for %q): run %q, or set %s", p, tried, p.brought(), at.env)
+	return "", fmt.Errorf("supply: %s is missing (looked for %q): run %q, or set %s", p, tried, at.fetch, at.env)
 }
