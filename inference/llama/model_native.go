@@ -58,6 +58,7 @@ func LoadModel(p ModelParams) (*Model, error) {
 	cp.gpu_layers = C.int32_t(p.GPULayers)
 	cp.vocab_only = C.bool(p.VocabOnly)
 	cp.mlock = C.bool(p.MLock)
+	cp.heads = C.bool(p.Heads)
 	cp.progress = C.uintptr_t(handle)
 
 	m := &Model{}

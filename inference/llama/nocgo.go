@@ -150,6 +150,15 @@ func (c *Context) SeqLoadAt(SeqID, []byte, []int32) error { return ErrNotBuilt }
 // Fingerprint is 0: nothing can be saved.
 func (c *Context) Fingerprint() uint64 { return 0 }
 
+// AttachHead returns ErrNotBuilt.
+func (c *Context) AttachHead(*Model, HeadParams) (Head, error) { return Head{}, ErrNotBuilt }
+
+// FollowHead does nothing.
+func (c *Context) FollowHead(bool) {}
+
+// Draft returns ErrNotBuilt.
+func (c *Context) Draft(*Draft) error { return ErrNotBuilt }
+
 // SeqMove returns ErrNotBuilt.
 func (c *Context) SeqMove(SeqID, Pos, []int32) error { return ErrNotBuilt }
 

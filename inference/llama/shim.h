@@ -74,6 +74,7 @@ typedef struct rp_model_params {
     int32_t      gpu_layers;
     bool         vocab_only;
     bool         mlock;
+    bool         heads;    // layers for multi-token prediction, if the file has any
     uintptr_t    progress; // handed to rp_go_progress, 0 = none
 } rp_model_params;
 
@@ -146,6 +147,8 @@ typedef struct rp_step {
     int32_t    threads;              // out: that sampled
     int32_t    listed, whole;        // out: tokens chosen from shortlists, rows copied as a whole
     bool       reused;               // out: the compute graph is that of the step before
+    int64_t    head_us;              // out: of which the draft head took, in addition to decode_us
+    bool       head_lost;            // out: the head failed and forgot everything; the step is good
 } rp_step;
 
 // tokens, pos, seq, out: rows entries each; cell: rows entries or NULL, the KV
@@ -184,6 +187,39 @@ rp_code rp_seq_load(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, const
 // them. After RP_FAILED the sequence ends at p0.
 rp_code rp_seq_move(rp_context * ctx, int32_t seq, int32_t p0, const int32_t * cells, int32_t n, char * msg, size_t cap);
 void    rp_memory(const rp_context * ctx, uint64_t * weights, uint64_t * kv, uint64_t * compute);
+
+// ---- draft heads (the context's thread) ----
+
+// Layers that read the model's hidden states and guess what it says next.
+typedef enum rp_head_kind {
+    RP_HEAD_EAGLE3 = 1,
+    RP_HEAD_MTP    = 2, // multi-token prediction layers
+    RP_HEAD_DFLASH = 3,
+    RP_HEAD_DSPARK = 4, // DFlash with a Markov head
+} rp_head_kind;
+
+typedef struct rp_head_params {
+    int32_t most;      // tokens of a draft, 1 … 64
+    int32_t drafting;  // sequences that draft at once
+    bool    on_device; // their tokens are chosen where the logits are computed
+} rp_head_params;
+
+// Gives a context a head, once; own = its weights, NULL = the context's model carries
+// them. The head reads what the following steps compute and ends with the context.
+// *most may come out smaller. RP_FAILED: the two do not fit together, the message says
+// where, and the context is as it was.
+rp_code rp_head_attach(rp_context * ctx, const rp_model * own, const rp_head_params * params, rp_head_kind * kind, int32_t * most,
+                       char * msg, size_t cap);
+// Whether the head reads the steps. A sequence that went on meanwhile is read from
+// there on, without what came before.
+void    rp_head_follow(rp_context * ctx, bool on);
+
+// Guesses for n different sequences, at most most[i] of each and stride. last is the
+// newest token of each, which is not in memory yet, pos its position. count[i] is how
+// many guesses there are, 0 where the head has not read what comes before; out and
+// prob [i * stride ...] are they and what the head thinks of each, -1 = unknown.
+rp_code rp_head_draft(rp_context * ctx, int32_t n, int32_t stride, const int32_t * seq, const int32_t * last, const int32_t * pos,
+                      const int32_t * most, int32_t * count, int32_t * out, float * prob, char * msg, size_t cap);
 
 // ---- embeddings (one thread at a time) ----
 

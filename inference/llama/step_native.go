@@ -78,6 +78,7 @@ func (c *Context) Step(b *Batch) error {
 	b.DecodeMicros, b.SampleMicros = int64(c.step.decode_us), int64(c.step.sample_us)
 	b.SampleThreads = int(c.step.threads)
 	b.Listed, b.Whole, b.Reused = int(c.step.listed), int(c.step.whole), bool(c.step.reused)
+	b.HeadMicros, b.HeadLost = int64(c.step.head_us), bool(c.step.head_lost)
 	c.readGroups(b)
 	c.readLogprobs(b, rows, stride)
 	return nil

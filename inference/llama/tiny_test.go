@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"repartee/inference/llama/gguf"
+	"repartee/synthetic"
 )
 
 // tinyShape is a llama-shaped model of a few kilobytes with random weights: it
@@ -38,7 +39,7 @@ func (s tinyShape) bytes() []byte {
 		b.Uint32(key("attention.sliding_window"), s.window)
 	}
 
-	tokens, kinds, scores := tinyVocabulary()
+	tokens, kinds, scores := synthetic.ByteVocabulary()
 	b.String("tokenizer.ggml.model", "llama")
 	b.Strings("tokenizer.ggml.tokens", tokens)
 	b.Float32s("tokenizer.ggml.scores", scores)
@@ -80,24 +81,6 @@ func (s tinyShape) bytes() []byte {
 		t("ffn_down", noise, 2*w, w)
 	}
 	return b.Bytes()
-}
-
-// tinyVocabulary is a SentencePiece vocabulary: specials, bytes, letters.
-func tinyVocabulary() (tokens []string, kinds []int32, scores []float32) {
-	add := func(s string, kind int32) {
-		tokens, kinds, scores = append(tokens, s), append(kinds, kind), append(scores, -float32(len(tokens)))
-	}
-	add("<unk>", 2)
-	add("<s>", 3)
-	add("</s>", 3)
-	for i := range 256 {
-		add(fmt.Sprintf("<0x%02X>", i), 6)
-	}
-	add("▁", 1)
-	for c := 'a'; c <= 'z'; c++ {
-		add(string(c), 1)
-	}
-	return tokens, kinds, scores
 }
 
 var tiny = tinyShape{layers: 2, width: 64, heads: 2, context: 256}

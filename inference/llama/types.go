@@ -56,6 +56,7 @@ type ModelParams struct {
 	GPULayers int  // layers kept in GPU memory, −1 = all
 	VocabOnly bool // tokenizer and metadata only, no weights
 	MLock     bool // keep the weights from being swapped out
+	Heads     bool // load layers for multi-token prediction too, see Model.Predicts
 	// Progress is called on the loading goroutine with 0 … 1; false stops the
 	// load. May be nil.
 	Progress func(fraction float32) bool
@@ -271,6 +272,10 @@ type Batch struct {
 	// Reused says that the last step's compute graph was that of the step before:
 	// nothing was built for it.
 	Reused bool
+	// HeadMicros is what the draft head took to read the step, beside DecodeMicros;
+	// HeadLost that it failed and has forgotten what it read. The step is good then.
+	HeadMicros int64
+	HeadLost   bool
 }
 
 // Reset empties the batch and keeps its memory.

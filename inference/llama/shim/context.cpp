@@ -1,5 +1,6 @@
 // A context: creation, sequence memory, state.
 #include "context.h"
+#include "head.h"
 
 #include "llama-ext.h"
 
@@ -9,6 +10,7 @@
 #include <cstring>
 
 rp_context::~rp_context() {
+    draft_head.reset();
     if (ctx) {
         llama_free(ctx);
     }
@@ -155,6 +157,9 @@ void rp_set_threads(rp_context * ctx, int32_t n, int32_t n_batch) {
     rp::quietly([&]() -> rp_code {
         llama_set_n_threads(ctx->ctx, n, n_batch);
         ctx->threads = n_batch;
+        if (ctx->draft_head) {
+            ctx->draft_head->set_threads(n, n_batch);
+        }
         return RP_OK;
     });
 }
@@ -210,6 +215,9 @@ rp_code rp_seq_copy(rp_context * c, int32_t src, int32_t dst, int32_t p0, int32_
         }
         llama_memory_seq_cp(c->mem, src, dst, p0, p1);
         c->last_cell[dst - c->base] = rp_context::unknown;
+        if (c->draft_head) {
+            c->draft_head->copy(src - c->base, dst - c->base, p0, p1);
+        }
         return RP_OK;
     });
 }
@@ -232,6 +240,9 @@ rp_code rp_seq_remove(rp_context * c, int32_t seq, int32_t p0, int32_t p1, char 
         }
         if (!llama_memory_seq_rm(c->mem, seq, p0, p1)) {
             throw std::runtime_error("this model's state cannot be removed in part");
+        }
+        if (c->draft_head) {
+            c->draft_head->remove(seq - c->base, p0, p1);
         }
         return RP_OK;
     });
@@ -269,6 +280,9 @@ rp_code rp_clear(rp_context * c, char * msg, size_t cap) {
     return rp::guarded(msg, cap, [&]() -> rp_code {
         c->need_alive();
         llama_memory_clear(c->mem, false);
+        if (c->draft_head) {
+            c->draft_head->clear();
+        }
         std::fill(c->last_cell.begin(), c->last_cell.end(), rp_context::unknown);
         return RP_OK;
     });
@@ -281,6 +295,9 @@ void rp_memory(const rp_context * c, uint64_t * weights, uint64_t * kv, uint64_t
             *weights += entry.second.model;
             *kv      += entry.second.context;
             *compute += entry.second.compute;
+        }
+        if (c->draft_head) {
+            c->draft_head->memory(kv, compute);
         }
         return RP_OK;
     });

@@ -10,6 +10,10 @@
 #include <atomic>
 #include <vector>
 
+namespace rp {
+class head;
+}
+
 struct rp_context {
     rp::model_ptr     core;
     llama_context *   ctx = nullptr;
@@ -46,6 +50,8 @@ struct rp_context {
     int32_t                    threads  = 1; // of the next step
     rp::places                 where;        // its threads belong
     int32_t                    sampling = 0; // see rp_set_sampling
+
+    std::unique_ptr<rp::head>  draft_head; // null = none
 
     static constexpr int32_t unknown = -2; // of last_cell: ask the memory
 

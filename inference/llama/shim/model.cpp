@@ -46,6 +46,7 @@ rp_code rp_model_load(const rp_model_params * p, rp_model ** out, char * msg, si
         mp.n_gpu_layers                = p->gpu_layers;
         mp.vocab_only                  = p->vocab_only;
         mp.load_mode                   = p->mlock ? LLAMA_LOAD_MODE_MMAP_MLOCK : LLAMA_LOAD_MODE_MMAP;
+        mp.load_mtp                    = p->heads;
         mp.progress_callback           = rp::on_progress;
         mp.progress_callback_user_data = (void *) p->progress;
 

@@ -1,5 +1,6 @@
 // One step: check everything, decode, sample every group.
 #include "context.h"
+#include "head.h"
 #include "sampler.h"
 #include "step_sampling.h"
 #include "team.h"
@@ -256,6 +257,24 @@ static void find_logits(rp_context * c, const rp_step * st) {
     }
 }
 
+// Lets the draft head read the step. What goes wrong there hurts no step: the head
+// begins anew.
+static void read_head(rp_context * c, rp_step * st, const int32_t * tokens, const int32_t * pos, const int32_t * seq) {
+    st->head_us   = 0;
+    st->head_lost = false;
+    if (!c->draft_head || !c->draft_head->follows()) {
+        return;
+    }
+    const int64_t began = now_us();
+    try {
+        st->head_lost = !c->draft_head->read(st, tokens, pos, seq);
+    } catch (const assertion &) {
+        c->draft_head->retire();
+        st->head_lost = true;
+    }
+    st->head_us = now_us() - began;
+}
+
 } // namespace rp
 
 extern "C" {
@@ -289,6 +308,8 @@ rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, co
             return rc;
         }
         rp::fetch_lists(c, st);
+        rp::read_head(c, st, tokens, pos, seq);
+        const int64_t t2 = rp::now_us();
         if (c->errors.size() < (size_t) st->n_groups) {
             c->errors.resize((size_t) st->n_groups);
         }
@@ -302,12 +323,15 @@ rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, co
             // Rows whose drafted token was refused leave the memory again. At
             // least the first row stays: its token was the caller's own.
             const int32_t keep = gr.accepted > 0 ? gr.accepted : 1;
+            if (c->draft_head && gr.rows > 1) {
+                c->draft_head->keep(seq[gr.first], pos[gr.first], gr.rows, keep);
+            }
             if (keep < gr.rows) {
                 llama_memory_seq_rm(c->mem, seq[gr.first] + c->base, pos[gr.first] + keep, -1);
                 c->last_cell[(size_t) seq[gr.first]] = cell ? cell[gr.first + keep - 1] : rp_context::unknown;
             }
         }
-        st->sample_us = rp::now_us() - t1;
+        st->sample_us = rp::now_us() - t2;
         return RP_OK;
     });
 }

@@ -1,0 +1,393 @@
+// Draft heads over llama.cpp's common/speculative.
+#include "head.h"
+
+#include "context.h"
+
+#include "llama-arch.h"
+#include "llama-ext.h"
+#include "llama-model.h"
+
+#include "ggml-backend.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace rp {
+
+// The architectures whose layers for multi-token prediction the library computes, as
+// of the pin, and whose memory can be cut back.
+static bool predicts(llm_arch arch) {
+    switch (arch) {
+        case LLM_ARCH_BAILINGMOE3:
+        case LLM_ARCH_COHERE2MOE:
+        case LLM_ARCH_DEEPSEEK2:
+        case LLM_ARCH_DEEPSEEK32:
+        case LLM_ARCH_GLM4_MOE:
+        case LLM_ARCH_GLM_DSA:
+        case LLM_ARCH_HY_V3:
+        case LLM_ARCH_MIMO2:
+        case LLM_ARCH_STEP35:
+            return true;
+        default:
+            return false;
+    }
+}
+
+static rp_head_kind kind_of(const llama_model * m) {
+    switch (m->arch) {
+        case LLM_ARCH_EAGLE3:
+            return RP_HEAD_EAGLE3;
+        case LLM_ARCH_DFLASH:
+            return m->dspark_markov_w1 ? RP_HEAD_DSPARK : RP_HEAD_DFLASH;
+        default:
+            break;
+    }
+    if (m->hparams.n_layer_nextn > 0 && predicts(m->arch)) {
+        return RP_HEAD_MTP;
+    }
+    throw std::runtime_error(std::string("the library computes no draft head of the architecture ") + llm_arch_name(m->arch));
+}
+
+static common_speculative_type type_of(rp_head_kind k) {
+    switch (k) {
+        case RP_HEAD_EAGLE3: return COMMON_SPECULATIVE_TYPE_DRAFT_EAGLE3;
+        case RP_HEAD_MTP:    return COMMON_SPECULATIVE_TYPE_DRAFT_MTP;
+        case RP_HEAD_DFLASH: return COMMON_SPECULATIVE_TYPE_DRAFT_DFLASH;
+        case RP_HEAD_DSPARK: return COMMON_SPECULATIVE_TYPE_DRAFT_DSPARK;
+    }
+    return COMMON_SPECULATIVE_TYPE_NONE;
+}
+
+[[noreturn]] static void mismatch(const std::string & what, int64_t has, int64_t wants) {
+    throw std::runtime_error(what + ": the head has " + std::to_string(has) + ", the model " + std::to_string(wants));
+}
+
+// What the head takes from the model: the library asserts, and writes where a table
+// says, so it is checked here.
+void head::check() const {
+    const llama_model * t = c->core->model;
+    const llama_model * h = own->model;
+    if (!c->partial) {
+        throw std::runtime_error("the model's state cannot be cut back to a prefix");
+    }
+    if (own->n_vocab != c->core->n_vocab) {
+        mismatch("tokens", own->n_vocab, c->core->n_vocab);
+    }
+    if (what == RP_HEAD_MTP) {
+        if (llama_model_n_embd_out(h) != llama_model_n_embd_out(t)) {
+            mismatch("width", llama_model_n_embd_out(h), llama_model_n_embd_out(t));
+        }
+        return;
+    }
+    const int64_t n = llama_model_target_layer_ids_n(h), layers = llama_model_n_layer(t);
+    const int32_t * ids = llama_model_target_layer_ids(h);
+    if (n <= 0 || (what == RP_HEAD_EAGLE3 && n != 3)) {
+        throw std::runtime_error("the head names " + std::to_string(n) + " layers to read");
+    }
+    for (int64_t i = 0; i < n; i++) {
+        if (ids[i] < 0 || ids[i] > layers - (what == RP_HEAD_EAGLE3 ? 0 : 1)) {
+            throw std::runtime_error("the head reads layer " + std::to_string(ids[i]) + ", the model has " + std::to_string(layers));
+        }
+    }
+    if (h->hparams.n_embd_inp_enc() != (uint32_t) (n * llama_model_n_embd(t))) {
+        mismatch("width of the states", h->hparams.n_embd_inp_enc() / n, llama_model_n_embd(t));
+    }
+    check_shared();
+    if (h->d2t) {
+        const int64_t rows = ggml_nelements(h->d2t);
+        std::vector<int64_t> to((size_t) rows);
+        if (h->d2t->type != GGML_TYPE_I64) {
+            throw std::runtime_error("the table of the head's tokens is not of type I64");
+        }
+        ggml_backend_tensor_get(h->d2t, to.data(), 0, to.size() * sizeof(int64_t));
+        for (int64_t i = 0; i < rows; i++) {
+            if (to[(size_t) i] < 0 || to[(size_t) i] >= own->n_vocab) {
+                throw std::runtime_error("token " + std::to_string(i) + " of the head stands for " + std::to_string(to[(size_t) i]) +
+                                         ", the model has " + std::to_string(own->n_vocab));
+            }
+        }
+    }
+}
+
+// The matrices that a head without its own takes from the model.
+void head::check_shared() const {
+    const llama_model * t = c->core->model;
+    const llama_model * h = own->model;
+    const int64_t       width = llama_model_n_embd(h);
+    auto fits = [&](const char * name, const ggml_tensor * own_one, const ggml_tensor * shared) {
+        const ggml_tensor * x = own_one ? own_one : shared;
+        if (!x) {
+            throw std::runtime_error(std::string(name) + ": neither the head nor the model has any");
+        }
+        if (x->ne[0] != width) {
+            mismatch(std::string("width of ") + name, width, x->ne[0]);
+        }
+        return x->ne[1];
+    };
+    const int64_t tokens = fits("token embeddings", h->tok_embd, t->tok_embd);
+    if (tokens < c->core->n_vocab) {
+        mismatch("rows of token embeddings", tokens, c->core->n_vocab);
+    }
+    const int64_t out = fits("output", h->output, t->output), wants = h->d2t ? ggml_nelements(h->d2t) : own->n_vocab;
+    if (out != wants) {
+        mismatch("rows of output", out, wants);
+    }
+    if (what != RP_HEAD_EAGLE3) {
+        char text[32] = {};
+        if (llama_model_meta_val_str(h, "dflash.block_size", text, sizeof(text)) >= 0 && (atoi(text) < 2 || atoi(text) > 256)) {
+            throw std::runtime_error(std::string("blocks of ") + text + " tokens: 2 … 256 can be computed");
+        }
+        const int32_t mask = llama_vocab_mask(llama_model_get_vocab(h));
+        if (mask < 0 || mask >= own->n_vocab) {
+            throw std::runtime_error("the head's vocabulary has no mask token");
+        }
+    }
+}
+
+head::head(rp_context * target, model_ptr weights, const rp_head_params & p)
+    : c(target), own(std::move(weights)), what(kind_of(own->model)), n_max(p.most) {
+    check();
+    const int32_t seqs = c->params.sequences + c->base;
+
+    llama_context_params cp = llama_context_default_params();
+    // Drafts lie behind the ends of their sequences, for a moment.
+    cp.n_ctx                = (uint32_t) (c->n_ctx + p.drafting * (p.most + 2));
+    cp.n_batch              = (uint32_t) std::max(c->params.batch, p.drafting * (p.most + 1));
+    cp.n_ubatch             = cp.n_batch;
+    cp.n_seq_max            = (uint32_t) seqs;
+    cp.n_outputs_max        = std::max<uint32_t>(cp.n_seq_max, (uint32_t) (p.drafting * (p.most + 1)));
+    cp.n_threads            = c->params.threads;
+    cp.n_threads_batch      = c->params.threads_batch;
+    cp.flash_attn_type      = (llama_flash_attn_type) c->params.flash_attn;
+    cp.offload_kqv          = c->params.offload_kv;
+    cp.swa_full             = c->params.swa_full;
+    cp.kv_unified           = true;
+    cp.no_perf              = true;
+    cp.ctx_other            = c->ctx;
+    cp.abort_callback       = [](void * data) { return static_cast<rp_context *>(data)->abort.load(std::memory_order_relaxed) != 0; };
+    cp.abort_callback_data  = c;
+    if (what == RP_HEAD_MTP) {
+        cp.ctx_type = LLAMA_CONTEXT_TYPE_MTP;
+    }
+    ctx.reset(llama_init_from_model(own->model, cp));
+    if (!ctx) {
+        throw std::runtime_error(with_last_error("refused by the library"));
+    }
+    mem = llama_get_memory(ctx.get());
+    if (!mem) {
+        throw std::runtime_error("the head keeps no memory of a sequence");
+    }
+
+    common_params_speculative sp;
+    sp.types                  = {type_of(what)};
+    sp.draft.n_max            = p.most;
+    sp.draft.n_min            = 0;
+    sp.draft.p_min            = 0;
+    sp.draft.backend_sampling = p.on_device;
+    sp.draft.ctx_tgt          = c->ctx;
+    sp.draft.ctx_dft          = ctx.get();
+    try {
+        spec.reset(common_speculative_init(sp, (uint32_t) seqs));
+        if (!spec) {
+            throw std::runtime_error("refused by the library");
+        }
+        n_max = common_speculative_n_max(spec.get());
+        // The graph is built here once with what the head reads of it: an architecture
+        // that does not give its states says so now.
+        llama_graph_reserve(c->ctx, 1, 1, 1);
+    } catch (const assertion &) {
+        for (uint32_t i = 0; what != RP_HEAD_MTP && i < llama_model_target_layer_ids_n(own->model); i++) {
+            llama_set_embeddings_layer_inp(c->ctx, (uint32_t) llama_model_target_layer_ids(own->model)[i], false);
+        }
+        llama_set_embeddings_nextn(c->ctx, false, false);
+        throw std::runtime_error(std::string("the library does not give the hidden states of models of the architecture ") +
+                                 llm_arch_name(c->core->model->arch));
+    }
+    next.assign((size_t) c->params.sequences, unknown);
+    begins.assign((size_t) c->params.sequences, 0);
+    guesses.resize((size_t) c->params.sequences);
+    probs.resize((size_t) c->params.sequences);
+    patch = common_batch(ctx.get());
+    zeros.assign((size_t) llama_model_n_embd(own->model), 0.0f);
+}
+
+bool head::read(const rp_step * st, const int32_t * tokens, const int32_t * pos, const int32_t * seq) {
+    if (!on) {
+        return true;
+    }
+    rows.clear();
+    for (int32_t i = st->rows - 1; i >= 0; i--) {
+        begins[(size_t) seq[i]] = i;
+    }
+    for (int32_t i = 0; i < st->rows; i++) {
+        rows.add(tokens[i], pos[i], seq[i] + c->base, c->output[(size_t) i] != 0);
+    }
+    if (!mend() || !common_speculative_process(spec.get(), rows)) {
+        clear();
+        return false;
+    }
+    for (int32_t s : c->touched) {
+        next[(size_t) s] = c->next_pos[(size_t) s];
+    }
+    return true;
+}
+
+// Brings the head's sequences to where the step's rows go on. What is behind is an
+// old draft. What is missing may be one row: EAGLE-3 reads a row together with the
+// token behind it, so a sequence that was taken over in the middle lacks its last. It
+// is read without a state, so that all before it can be used. A larger gap (a prefix
+// from the tiers, steps that the head did not follow) cannot be filled, and the head
+// begins anew behind it.
+bool head::mend() {
+    patch.clear();
+    for (int32_t s : c->touched) {
+        const int32_t id = s + c->base, p = c->first_pos[(size_t) s];
+        llama_memory_seq_rm(mem, id, p, -1);
+        const int32_t last = llama_memory_seq_pos_max(mem, id);
+        if (last == p - 1 || last < 0) {
+            continue;
+        }
+        if (what == RP_HEAD_EAGLE3 && last == p - 2) {
+            if (next[(size_t) s] != p) { // else the library has the state
+                patch.set_embd(patch.add(rows.tokens[(size_t) begins[(size_t) s]].id, p - 1, id, false), {zeros.data(), 1, zeros.size()});
+            }
+            continue;
+        }
+        llama_memory_seq_rm(mem, id, -1, -1);
+    }
+    return patch.size() == 0 || llama_process(ctx.get(), LLAMA_PROCESS_TYPE_DECODE, patch.get()) == 0;
+}
+
+void head::keep(int32_t s, int32_t pos, int32_t n, int32_t kept) {
+    if (!on || next[(size_t) s] != pos + n) {
+        return;
+    }
+    const int32_t id = s + c->base;
+    if (c->first_pos[(size_t) s] == pos) {
+        common_speculative_accept(spec.get(), id, (uint16_t) (kept - 1));
+        next[(size_t) s] = pos + kept;
+    } else {
+        next[(size_t) s] = unknown; // its rows are not all drafted ones
+    }
+    llama_memory_seq_rm(mem, id, pos + kept, -1);
+}
+
+void head::copy(int32_t src, int32_t dst, int32_t p0, int32_t p1) {
+    // A gap in dst stays one: the first step behind it finds out.
+    if (llama_memory_seq_pos_max(mem, dst + c->base) < p0) {
+        llama_memory_seq_cp(mem, src + c->base, dst + c->base, p0, p1);
+    }
+    next[(size_t) dst] = unknown;
+}
+
+void head::remove(int32_t s, int32_t p0, int32_t p1) {
+    llama_memory_seq_rm(mem, s + c->base, p0, p1);
+    if (next[(size_t) s] > p0) {
+        next[(size_t) s] = unknown;
+    }
+}
+
+void head::clear() {
+    llama_memory_clear(mem, false);
+    std::fill(next.begin(), next.end(), unknown);
+}
+
+void head::draft(const wishes & d) {
+    int32_t asked = 0;
+    for (int32_t i = 0; i < d.n; i++) {
+        const int32_t s = d.seq[i];
+        d.count[i]     = 0;
+        if (s < 0 || s >= c->params.sequences || d.last[i] < 0 || d.last[i] >= c->core->n_vocab) {
+            throw bad_argument("draft " + std::to_string(i) + ": sequence " + std::to_string(s) + " or token " +
+                               std::to_string(d.last[i]) + " is not the context's");
+        }
+        const int32_t most = std::min(d.most[i], d.stride);
+        if (!on || next[(size_t) s] != d.pos[i] || most < 1) {
+            continue; // it has not read what comes before
+        }
+        auto & g = guesses[(size_t) s];
+        auto & p = probs[(size_t) s];
+        g.clear();
+        p.clear();
+        auto & wish = common_speculative_get_draft_params(spec.get(), s + c->base);
+        wish        = {true, most, d.pos[i], d.last[i], &nothing, &g};
+        wish.probs  = &p;
+        asked++;
+    }
+    if (asked == 0) {
+        return;
+    }
+    settle(c->where, c->threads);
+    common_speculative_draft(spec.get());
+    for (int32_t i = 0; i < d.n; i++) {
+        auto & g = guesses[(size_t) d.seq[i]];
+        auto & p = probs[(size_t) d.seq[i]];
+        const size_t at = (size_t) i * (size_t) d.stride;
+        for (size_t k = 0; k < g.size() && (int32_t) k < std::min(d.most[i], d.stride); k++) {
+            if (g[k] < 0 || g[k] >= c->core->n_vocab) {
+                break;
+            }
+            d.out[at + k]  = g[k];
+            d.prob[at + k] = k < p.size() ? p[k] : -1;
+            d.count[i]++;
+        }
+        g.clear();
+    }
+}
+
+void head::set_threads(int32_t n, int32_t n_batch) {
+    llama_set_n_threads(ctx.get(), n, n_batch);
+}
+
+void head::memory(uint64_t * kv, uint64_t * compute) const {
+    for (const auto & entry : llama_get_memory_breakdown(ctx.get())) {
+        *kv += entry.second.context;
+        *compute += entry.second.compute;
+    }
+}
+
+} // namespace rp
+
+extern "C" {
+
+rp_code rp_head_attach(rp_context * c, const rp_model * own, const rp_head_params * p, rp_head_kind * kind, int32_t * most, char * msg,
+                       size_t cap) {
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        c->need_alive();
+        if (c->draft_head) {
+            throw rp::bad_argument("the context has a head");
+        }
+        if (p->most < 1 || p->most > 64 || p->drafting < 1 || p->drafting > c->params.sequences) {
+            throw rp::bad_argument("drafts of " + std::to_string(p->most) + " tokens for " + std::to_string(p->drafting) + " sequences");
+        }
+        c->draft_head = std::make_unique<rp::head>(c, own ? own->core : c->core, *p);
+        *kind         = c->draft_head->kind();
+        *most         = c->draft_head->most();
+        return RP_OK;
+    });
+}
+
+void rp_head_follow(rp_context * c, bool on) {
+    if (c->draft_head) {
+        c->draft_head->follow(on);
+    }
+}
+
+rp_code rp_head_draft(rp_context * c, int32_t n, int32_t stride, const int32_t * seq, const int32_t * last, const int32_t * pos,
+                      const int32_t * most, int32_t * count, int32_t * out, float * prob, char * msg, size_t cap) {
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        c->need_alive();
+        if (!c->draft_head) {
+            throw rp::bad_argument("the context has no head");
+        }
+        try {
+            c->draft_head->draft({n, stride, seq, last, pos, most, count, out, prob});
+        } catch (const rp::assertion & e) {
+            c->draft_head->retire();
+            throw std::runtime_error(std::string("the library gave up: ") + e.what());
+        }
+        return RP_OK;
+    });
+}
+
+} // extern "C"
