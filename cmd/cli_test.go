@@ -19,6 +19,7 @@ import (
 
 	"repartee/gpu"
 	"repartee/supply"
+	"repartee/synthetic"
 )
 
 func TestMain(m *testing.M) {
@@ -54,7 +55,7 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("unknown condition " + cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "oneline": oneline, "isjson": isJSON, "start": start, "signal": sendSignal, "get": get, "stub": stub,
+			"exits": exits, "oneline": oneline, "isjson": isJSON, "start": start, "signal": sendSignal, "get": get, "stub": stub, "chain": writeChain,
 		},
 	})
 }
@@ -159,6 +160,17 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got := strconv.Itoa(s.cmd.ProcessState.ExitCode()); got != args[1] {
 		ts.Fatalf("exit code %s after SIG%s, want %s: %s", got, args[0], args[1], ts.ReadFile("err"))
+	}
+}
+
+// writeChain writes a tiny model and draft heads of several kinds for it.
+func writeChain(ts *testscript.TestScript, _ bool, _ []string) {
+	c := synthetic.Chain{Seed: 3}
+	for name, data := range map[string][]byte{
+		"model.gguf": c.Model(), "mtp.gguf": c.MTP(synthetic.ByToken), "eagle3.gguf": c.EAGLE3(synthetic.ByToken),
+		"dflash.gguf": c.DFlash(4), "wrong.gguf": c.EAGLE3With([]int64{5, 6, 1 << 40}),
+	} {
+		ts.Check(os.WriteFile(ts.MkAbs(name), data, 0o644))
 	}
 }
 

@@ -36,7 +36,7 @@ type modelFlags struct {
 	KVDisk        size            `name:"kv-disk" help:"Most bytes in --kv-dir, divided among the models; what models no longer served have left there goes first. Too few lose conversations over a restart." default:"10GiB" placeholder:"SIZE"`
 	Speculate     string          `help:"Guess tokens ahead wherever that pays: auto, ngram (from what was said before), draft (by the draft model alone) or off. Answers stay the same." enum:"auto,ngram,draft,off" default:"auto" placeholder:"MODE"`
 	Synthetic     float64         `name:"speculate-synthetic" help:"For benchmarks: guess each token of an answer that was given before rightly with this chance, 0 … 1, and guess nothing else. Answers stay the same. 0 = off." default:"0" placeholder:"CHANCE"`
-	Draft         []named         `help:"Smaller model that guesses tokens for the model NAME; PATH is a GGUF file or a catalogue name with the same vocabulary. Used where it pays." placeholder:"NAME=PATH"`
+	Draft         []named         `help:"Smaller model that guesses tokens for the model NAME; PATH is a GGUF file or a catalogue name with the same vocabulary, or an EAGLE-3, MTP or DFlash head made for it. Used where it pays." placeholder:"NAME=PATH"`
 	parts         []gpu.Part      // what else will lie on a card
 	hostParts     []gpu.Part      // what else will lie in the host's memory
 	laterParts    []gpu.Part      // and what may come to lie there, as far as there is room
@@ -105,8 +105,8 @@ func (m *modelFlags) draftPaths(models []named) (map[string]string, error) {
 	}
 	if m.Speculate == "draft" {
 		for _, n := range models {
-			if out[n.Name] == "" {
-				return nil, usagef("--speculate draft: model %s has no draft model; add --draft %s=PATH", n.Name, n.Name)
+			if path, err := catalog.Resolve(n.Path, supply.Dir()); out[n.Name] == "" && err == nil && !inference.CarriesHead(path) {
+				return nil, usagef("--speculate draft: model %s has no draft model, nor layers for multi-token prediction; add --draft %s=PATH", n.Name, n.Name)
 			}
 		}
 	}

@@ -9,39 +9,33 @@ import (
 	"repartee/kvcache"
 )
 
-// DraftModel is a second, smaller model that guesses for an engine: see
-// llama.SameVocabulary for what it must have in common with the first. Its
-// context holds as many cells, sequences and rows as the engine's.
+// DraftModel is what guesses for an engine: a second, smaller model, see
+// llama.SameVocabulary for what it must have in common with the first, whose
+// context holds as many cells, sequences and rows as the engine's; or a draft head
+// on the engine's own context, which has no Context, and no Model where the engine's
+// model carries it.
 type DraftModel struct {
 	Model   Model
 	Context Context
-	Prices  float64 // what a row costs beside the engine's model, to begin with; 0 = a quarter
-	Cost    string  // file of what its steps cost, as Config.CostFile
+	Head    llama.Head // Kind empty = a model
+	Prices  float64    // what a row costs beside the engine's model, to begin with; 0 = a quarter
+	Cost    string     // file of what its steps cost, as Config.CostFile
 	Owned   interface{ Close() }
 }
 
-// drafter runs the draft model on the scheduler's goroutine: one step of it
-// drafts a token for every sequence that takes part. Its cells are a tree like the
-// engine's own, so prompts share their beginnings there too.
-type drafter struct {
-	e        *Engine
+// modelDrafter runs the draft model: one step of it drafts a token for every
+// sequence that takes part. Its cells are a tree like the engine's own, so prompts
+// share their beginnings there too.
+type modelDrafter struct {
+	drafting
 	model    Model
 	ctx      Context
 	tree     *kvcache.Tree
-	cost     *costModel
 	batch    llama.Batch
 	cells    []int32
 	load     stepLoad
 	samplers []*llama.Sampler // greedy, one for each sequence of a step
 	vocab    Token            // tokens that both models have
-	trial    draftTrial
-	stats    DraftModelStats
-}
-
-// DraftModelStats counts what a draft model did.
-type DraftModelStats struct {
-	Steps, Rows int64
-	Time        time.Duration
 }
 
 // follower is a task's sequence in the draft model.
@@ -55,15 +49,9 @@ type follower struct {
 // unsure stands for the probability of a token from a context without samplers.
 const unsure = 0.7
 
-func newDrafter(e *Engine, parent *costModel) (*drafter, error) {
+func newModelDrafter(e *Engine, parent *costModel) (*modelDrafter, error) {
 	c := e.cfg.Draft
-	d := &drafter{e: e, model: c.Model, ctx: c.Context, vocab: Token(min(e.info.VocabSize, c.Model.Info().VocabSize))}
-	prices := c.Prices
-	if prices <= 0 {
-		prices = 0.25
-	}
-	d.cost = parent.scaled(prices)
-	d.cost.load(c.Cost)
+	d := &modelDrafter{drafting: newDrafting(e, parent), model: c.Model, ctx: c.Context, vocab: Token(min(e.info.VocabSize, c.Model.Info().VocabSize))}
 	d.tree = d.newTree()
 	for range e.cfg.Parallel {
 		s, err := d.model.NewSampler(llama.SamplingParams{TopP: 1} /* greedy, with its log-probability */)
@@ -78,24 +66,22 @@ func newDrafter(e *Engine, parent *costModel) (*drafter, error) {
 	return d, nil
 }
 
-func (d *drafter) newTree() *kvcache.Tree {
+func (d *modelDrafter) newTree() *kvcache.Tree {
 	return kvcache.New(d.ctx, kvcache.Config{Cells: d.e.cfg.Cells, Sequences: d.e.cfg.Sequences})
 }
 
 // close frees the samplers and keeps what its steps cost.
-func (d *drafter) close() {
+func (d *modelDrafter) close() {
 	for _, s := range d.samplers {
 		if s != nil {
 			s.Close()
 		}
 	}
-	if err := d.cost.save(d.e.cfg.Draft.Cost); err != nil {
-		d.e.cfg.Log.Warn("keeping the draft model's step costs", "engine", d.e.cfg.Name, "error", err)
-	}
+	d.save()
 }
 
 // knows tells whether the draft model can read all of a task's tokens.
-func (d *drafter) knows(t *task) bool {
+func (d *modelDrafter) knows(t *task) bool {
 	for ; t.known < len(t.tokens); t.known++ {
 		if t.tokens[t.known] >= d.vocab {
 			return false
@@ -106,7 +92,7 @@ func (d *drafter) knows(t *task) bool {
 
 // behind is how many tokens of a task the draft model has yet to read, the newest
 // included.
-func (d *drafter) behind(t *task) int {
+func (d *modelDrafter) behind(t *task) int {
 	if !t.follow.open {
 		return len(t.tokens) - d.tree.Match(t.space, t.tokens)
 	}
@@ -114,7 +100,7 @@ func (d *drafter) behind(t *task) int {
 }
 
 // open brings a task's sequence to where it agrees with the task's tokens.
-func (d *drafter) open(t *task) error {
+func (d *modelDrafter) open(t *task) error {
 	f := &t.follow
 	if !f.open {
 		seq, held, err := d.tree.Open(t.space, t.tokens, len(t.tokens)-1)
@@ -132,7 +118,7 @@ func (d *drafter) open(t *task) error {
 }
 
 // leave ends a task's sequence; what it read stays for others.
-func (d *drafter) leave(t *task) {
+func (d *modelDrafter) leave(t *task) {
 	f := &t.follow
 	if !f.open {
 		return
@@ -148,7 +134,7 @@ func (d *drafter) leave(t *task) {
 }
 
 // fail begins anew with an empty memory.
-func (d *drafter) fail(err error) {
+func (d *modelDrafter) fail(err error) {
 	if !errors.Is(err, llama.ErrAborted) {
 		d.e.cfg.Log.Error("draft model", "engine", d.e.cfg.Name, "error", err)
 	}
@@ -156,7 +142,7 @@ func (d *drafter) fail(err error) {
 }
 
 // restart empties the memory; no task has a sequence any more.
-func (d *drafter) restart() {
+func (d *modelDrafter) restart() {
 	for _, t := range d.e.sched.active {
 		t.follow = follower{probs: t.follow.probs[:0]}
 		t.draft = t.draft[:0]
@@ -169,7 +155,7 @@ func (d *drafter) restart() {
 
 // add puts k tokens of a task into the draft model's batch, and asks for what
 // follows them if they are its last.
-func (d *drafter) add(t *task, tokens []Token) error {
+func (d *modelDrafter) add(t *task, tokens []Token) error {
 	cells, err := d.tree.Extend(t.follow.seq, tokens, d.cells[:0])
 	d.cells = cells[:0]
 	if err != nil {
@@ -185,7 +171,7 @@ func (d *drafter) add(t *task, tokens []Token) error {
 }
 
 // ask wants the token behind the batch's last row.
-func (d *drafter) ask() {
+func (d *modelDrafter) ask() {
 	n := len(d.batch.Groups)
 	d.batch.Groups = append(d.batch.Groups, llama.Group{Sampler: d.samplers[n], First: len(d.batch.Tokens) - 1, Rows: 1})
 	d.load.outputs++
@@ -194,7 +180,7 @@ func (d *drafter) ask() {
 // draft lets the draft model guess for tasks, at most most tokens each, and as
 // long as stay says that a task's next guess is worth its row. What it guessed is
 // in each task's draft, with follow.probs.
-func (d *drafter) draft(tasks []*task, most int, stay func(t *task) bool) {
+func (d *modelDrafter) draft(tasks []*task, most int, stay func(t *task) bool) {
 	tasks = d.read(tasks)
 	for round := 1; len(tasks) > 0; round++ {
 		if !d.step() {
@@ -229,7 +215,7 @@ func (d *drafter) draft(tasks []*task, most int, stay func(t *task) bool) {
 // read is the first step: what the tasks have got since. Of a long prompt it reads
 // as much as a step may take, and the task has no guesses yet. It returns the
 // tasks whose next token the step gives.
-func (d *drafter) read(tasks []*task) []*task {
+func (d *modelDrafter) read(tasks []*task) []*task {
 	d.begin()
 	for _, t := range tasks { // all before the first grows: none may take over what is not computed yet
 		if err := d.open(t); err != nil && !errors.Is(err, kvcache.ErrNoSequence) {
@@ -273,13 +259,13 @@ func (d *drafter) read(tasks []*task) []*task {
 	return tasks[:n]
 }
 
-func (d *drafter) begin() {
+func (d *modelDrafter) begin() {
 	d.batch.Reset()
 	d.load = stepLoad{}
 }
 
 // step computes the batch; false when it failed.
-func (d *drafter) step() bool {
+func (d *modelDrafter) step() bool {
 	began := time.Now()
 	err := d.ctx.Step(&d.batch)
 	for i := 0; err == nil && i < len(d.batch.Groups); i++ {
@@ -291,14 +277,12 @@ func (d *drafter) step() bool {
 	}
 	took := time.Since(began)
 	d.cost.learn(d.load, took)
-	d.stats.Steps++
-	d.stats.Rows += int64(len(d.batch.Tokens))
-	d.stats.Time += took
+	d.book(1, len(d.batch.Tokens), took)
 	return true
 }
 
 // guess is the token that the step gave for the i-th task, and its probability.
-func (d *drafter) guess(i int) (Token, float32) {
+func (d *modelDrafter) guess(i int) (Token, float32) {
 	row := d.batch.Groups[i].First
 	p := float32(unsure)
 	if row < len(d.batch.Logprobs) && len(d.batch.Logprobs[row]) > 0 {
@@ -307,15 +291,22 @@ func (d *drafter) guess(i int) (Token, float32) {
 	return d.batch.Out[row], p
 }
 
-// rounds is the time of k rounds for tasks that are behind by so many tokens in
-// all and hold so many cells.
-func (d *drafter) rounds(k, tasks, behind, held int) time.Duration {
+func (d *modelDrafter) rounds(k, tasks, behind, held int) time.Duration {
 	if k == 0 {
 		return 0
 	}
 	first := d.cost.predict(stepLoad{rows: behind, attended: held * max(behind/max(tasks, 1), 1), outputs: tasks})
 	return first + time.Duration(k-1)*d.cost.predict(stepLoad{rows: tasks, attended: held, outputs: tasks})
 }
+
+// depth: each sequence goes on as long as its own tokens promise.
+func (d *modelDrafter) depth(int) int { return maxRounds }
+
+func (d *modelDrafter) context() Context                 { return d.ctx }
+func (d *modelDrafter) awake() bool                      { return true }
+func (d *modelDrafter) used(bool)                        {}
+func (d *modelDrafter) following(int, int) time.Duration { return 0 } // it reads when it drafts
+func (d *modelDrafter) stepped(*llama.Batch, stepLoad)   {}
 
 // closeDraft frees the draft model, used or not.
 func (e *Engine) closeDraft() {
@@ -330,7 +321,9 @@ func (m *DraftModel) close() {
 	if m == nil {
 		return
 	}
-	m.Context.Close()
+	if m.Context != nil {
+		m.Context.Close()
+	}
 	if m.Owned != nil {
 		m.Owned.Close()
 	}

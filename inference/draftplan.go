@@ -18,10 +18,17 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 	if d == nil {
 		return 0, 0
 	}
+	if !d.awake() {
+		for _, t := range s.active {
+			t.wants = false
+		}
+		return 0, 0
+	}
+	own := d.books()
 	behind, held, once, most := 0, 0, 0.0, 0
 	for _, t := range s.active {
 		t.wants = false
-		if t.spec == nil || !t.drafts || !t.decoding() || len(g.wanting) >= len(d.samplers) || !d.knows(t) {
+		if t.spec == nil || !t.drafts || !t.decoding() || len(g.wanting) >= own.width || !d.knows(t) {
 			continue
 		}
 		room := min(t.guesses, t.limit-len(t.tokens)-1)
@@ -34,7 +41,7 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 		lag := d.behind(t)
 		if lag > 2 { // read once, of use for the rest of the answer
 			over := max(min(t.limit-len(t.tokens), 4*amortised)/4, 1)
-			once += d.cost.predict(stepLoad{rows: lag, attended: lag * len(t.tokens) / 2}).Seconds() / float64(over)
+			once += own.cost.predict(stepLoad{rows: lag, attended: lag * len(t.tokens) / 2}).Seconds() / float64(over)
 			lag = 2
 		}
 		behind += lag
@@ -56,7 +63,7 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 		l.rows, l.outputs, l.attended = l.rows+n*k, l.outputs+n*k, l.attended+k*held
 		c := s.cost.predict(l).Seconds() + d.rounds(k, n, behind, held).Seconds()
 		if k > 0 {
-			c += once
+			c += once + d.following(n*(k+1), held*(k+1)).Seconds()
 		}
 		return c
 	}
@@ -68,19 +75,20 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 		return sum * each
 	}
 	rounds, gain = speculation.Depth(min(most, maxRounds), float64(streams)*each, chance, cost)
+	d.used(rounds > 0)
 	if rounds == 0 {
 		// One of them is tried when enough was put aside for it.
 		t := g.wanting[0]
-		reading := d.cost.predict(stepLoad{rows: max(d.behind(t), 1), attended: d.behind(t) * len(t.tokens) / 2, outputs: 1})
-		if d.trial.begin(reading + s.cost.predict(load.guessing(1, t.filled)) - s.cost.predict(load)) {
+		reading := own.cost.predict(stepLoad{rows: max(d.behind(t), 1), attended: d.behind(t) * len(t.tokens) / 2, outputs: 1})
+		if own.trial.begin(reading + s.cost.predict(load.guessing(1, t.filled)) - s.cost.predict(load)) {
 			g.turnDown(1)
 			return 1, 0
 		}
 		g.turnDown(0)
 		return 0, 0
 	}
-	d.trial.pays()
-	return maxRounds, gain // each sequence goes on as long as its own tokens promise
+	own.trial.pays()
+	return d.depth(rounds), gain
 }
 
 // turnDown lets the draft model guess for the first n of wanting alone.
@@ -97,6 +105,7 @@ const maxRounds = 16
 // have made. Each goes on as long as its next token promises more than it costs.
 func (s *scheduler) model(tasks []*task, rounds int, load stepLoad, streams int) {
 	d := s.guess.model
+	cost := d.books().cost
 	for _, t := range tasks {
 		t.follow.probs = t.follow.probs[:0]
 		t.hope, t.odds = 1, 1
@@ -113,7 +122,7 @@ func (s *scheduler) model(tasks []*task, rounds int, load stepLoad, streams int)
 		t.odds *= t.spec.Chance(i - 1)
 		t.hope += t.odds
 		more := t.odds * t.spec.Ahead(i)
-		price := row + d.cost.predict(stepLoad{rows: together, attended: together * t.filled, outputs: together}).Seconds()/float64(together)
+		price := row + cost.predict(stepLoad{rows: together, attended: together * t.filled, outputs: together}).Seconds()/float64(together)
 		return more/t.hope > float64(streams)*price/(step+float64(i)*price)
 	})
 }

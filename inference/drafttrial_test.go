@@ -59,7 +59,7 @@ func TestDraftTrialsBecomeRareWhileWrong(t *testing.T) {
 func TestAWrongDraftModelIsLeftAlone(t *testing.T) {
 	draft := &fakeModel{vocab: 20, wrong: 1}
 	b := newBench(4096, Config{Parallel: 1, Speculate: SpeculateDraft, fixed: true, Draft: &DraftModel{Model: draft, Context: newFakeContext(draft, 4096), Prices: 0.5}})
-	if err := b.errand(func() { b.sched.guess.model.cost.fixed = true }); err != nil {
+	if err := b.errand(func() { b.sched.guess.model.books().cost.fixed = true }); err != nil {
 		t.Fatal(err)
 	}
 	const answers, length = 40, 100
@@ -71,7 +71,7 @@ func TestAWrongDraftModelIsLeftAlone(t *testing.T) {
 		}
 	}
 	wrong := 0
-	if err := b.errand(func() { wrong = b.sched.guess.model.trial.wrong }); err != nil {
+	if err := b.errand(func() { wrong = b.sched.guess.model.books().trial.wrong }); err != nil {
 		t.Fatal(err)
 	}
 	if st := b.Stats().Speculation; wrong != mostWrong || st.Model.Steps <= mostWrong || st.Accepted[speculation.Draft] > 0 {

@@ -296,8 +296,8 @@ func (e *Engine) Close() {
 		close(e.quit)
 		e.die()
 		e.ctx.Abort()
-		if e.cfg.Draft != nil {
-			e.cfg.Draft.Context.Abort()
+		if d := e.cfg.Draft; d != nil && d.Context != nil {
+			d.Context.Abort()
 		}
 	}
 	<-e.ended

@@ -52,7 +52,10 @@ func load(cfg LoadConfig) (*Engine, error) {
 	gpu := usesGPU(cfg)
 	cfg.GPU.Active = gpu
 	cfg.Config = cfg.withDefaults()
-	model, err := llama.LoadModel(llama.ModelParams{Path: cfg.Path, GPULayers: cfg.GPULayers, Progress: cfg.Progress})
+	model, err := llama.LoadModel(llama.ModelParams{
+		Path: cfg.Path, GPULayers: cfg.GPULayers, Progress: cfg.Progress,
+		Heads: cfg.DraftPath == "" && cfg.Speculate != SpeculateOff && cfg.Speculate != SpeculateNgram,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +108,10 @@ func load(cfg LoadConfig) (*Engine, error) {
 			level = slog.LevelWarn
 		}
 		cfg.Log.Log(context.Background(), level, "answers and company", "model", cfg.Name, "independent", steady, "why", why)
+	}
+	if err := attachHead(&cfg, ctx, gpu, kv.String()); err != nil {
+		ctx.Close()
+		return fail(err)
 	}
 	cfg.threads, cfg.processor = cfg.Threads, &machine
 	cfg.cpus = cpuset.Here().ByCore(cfg.CPUs)

@@ -9,7 +9,7 @@ import (
 // StepParts is where the time of an engine's steps went.
 type StepParts struct {
 	Plan    time.Duration // admission, restoring, choice of rows, guesses
-	Decode  time.Duration // the model's graph
+	Decode  time.Duration // the model's graph, and a draft head's reading of it
 	Sample  time.Duration // choice of tokens
 	Border  time.Duration // checks and copies around both, in the binding
 	Deliver time.Duration // text, stop strings, streams, the cost model
@@ -21,7 +21,7 @@ type StepParts struct {
 
 // add takes in a step: what came before it, itself, and what came behind.
 func (p *StepParts) add(b *llama.Batch, plan, step, deliver, save time.Duration) {
-	decode, sample := time.Duration(b.DecodeMicros)*time.Microsecond, time.Duration(b.SampleMicros)*time.Microsecond
+	decode, sample := time.Duration(b.DecodeMicros+b.HeadMicros)*time.Microsecond, time.Duration(b.SampleMicros)*time.Microsecond
 	p.Plan += plan
 	p.Decode += decode
 	p.Sample += sample

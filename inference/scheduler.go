@@ -95,7 +95,11 @@ func (s *scheduler) step() bool {
 		s.failed(err)
 		return true
 	}
-	s.cost.learn(s.load, now.Sub(began))
+	head := time.Duration(s.batch.HeadMicros) * time.Microsecond
+	s.cost.learn(s.load, now.Sub(began)-head)
+	if s.guess.model != nil {
+		s.guess.model.stepped(&s.batch, s.load)
+	}
 	s.charge()
 	s.e.cfg.Observer.Step(s.e.cfg.Name, len(s.batch.Tokens), now.Sub(began).Microseconds())
 	s.deliver(now)
@@ -181,7 +185,7 @@ func (s *scheduler) publish() {
 	s.look()
 	box := &s.e.stats
 	if d := s.guess.model; d != nil {
-		s.guess.stats.Model = d.stats
+		s.guess.stats.Model = d.books().stats
 	}
 	box.mu.Lock()
 	box.s = Stats{Steps: s.steps, Rows: s.rowsDone, Generated: s.generated, Preempted: s.preempted, Shifts: s.shifts, Shifted: s.shifted, AheadTokens: s.aheadTokens, Parts: s.parts, Cache: s.tree.Stats(), Speculation: s.guess.stats, Tiers: s.tierStats()}

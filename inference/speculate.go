@@ -28,7 +28,7 @@ type guesser struct {
 	mode    Speculation
 	library *speculation.Library
 	rates   [2]*speculation.Rates // greedy, sampled
-	model   *drafter              // nil = none
+	model   drafter               // nil = none
 	force   func(proposed int) int
 	script  *speculation.Rehearsal // nil = none, see Config.Synthetic
 	stats   SpeculationStats
@@ -64,10 +64,12 @@ func (g *guesser) init(e *Engine) {
 	if cfg.Draft == nil || cfg.Speculate == SpeculateNgram {
 		return
 	}
-	var err error
-	if g.model, err = newDrafter(e, e.sched.cost); err != nil {
+	d, err := newDrafter(e, e.sched.cost)
+	if err != nil {
 		cfg.Log.Error("the draft model cannot be used", "engine", cfg.Name, "error", err)
+		return
 	}
+	g.model = d
 }
 
 // start prepares a request's guesses, on the goroutine that submits it.
@@ -115,7 +117,7 @@ func (s *scheduler) draft() {
 	g.step.plain, g.step.draft, g.step.streams = s.withGraphs(load, streams), 0, streams
 	spent := time.Duration(0)
 	if g.model != nil {
-		spent = g.model.stats.Time
+		spent = g.model.books().stats.Time
 	}
 	rounds, gain := s.planDrafts(load, streams)
 	left := stepLoad{rows: s.e.cfg.BatchRows - load.rows, outputs: g.outputs - load.outputs}
@@ -156,11 +158,12 @@ func (s *scheduler) draft() {
 			k, _ := s.depth(t, load, streams)
 			s.take(t, k, &load, &left, &free)
 		}
-		g.step.draft = g.model.stats.Time - spent
+		g.step.draft = g.model.books().stats.Time - spent
 	}
 	g.step.with = s.withGraphs(load, streams)
 	g.spare = min(g.spare+g.step.plain/probeShare, mostSpare)
-	if m := g.model; m != nil {
+	if g.model != nil {
+		m := g.model.books()
 		m.trial.aside(g.step.plain)
 		if g.step.draft > 0 {
 			m.trial.spend(g.step.draft + g.step.with - g.step.plain)
@@ -312,7 +315,7 @@ func (g *guesser) learn(t *task, n, accepted int) {
 	}
 	from := t.spec.Learn(n, accepted)
 	if from == speculation.Draft {
-		g.model.trial.learn(accepted > 0) // one that was not worth verifying is wrong too
+		g.model.books().trial.learn(accepted > 0) // one that was not worth verifying is wrong too
 	}
 	for i := range n {
 		at := &g.stats.ByPlace[from][i]

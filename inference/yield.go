@@ -121,8 +121,8 @@ func (s *scheduler) share() {
 // pin keeps the threads of the engine's contexts on some CPUs, where they know how.
 func (s *scheduler) pin(cpus []int) {
 	contexts := []any{s.e.ctx}
-	if d := s.guess.model; d != nil {
-		contexts = append(contexts, d.ctx)
+	if d := s.guess.model; d != nil && d.context() != nil {
+		contexts = append(contexts, d.context())
 	}
 	for _, c := range contexts {
 		if c, ok := c.(interface{ Pin(cpus []int) error }); ok {
@@ -139,8 +139,8 @@ func (s *scheduler) threads(n int) bool {
 		s.e.cfg.Log.Error("sharing cores", "engine", s.e.cfg.Name, "threads", n, "error", err)
 		return false
 	}
-	if d := s.guess.model; d != nil {
-		if err := d.ctx.SetThreads(n, n); err != nil {
+	if d := s.guess.model; d != nil && d.context() != nil {
+		if err := d.context().SetThreads(n, n); err != nil {
 			s.e.cfg.Log.Error("sharing cores", "engine", s.e.cfg.Name, "threads", n, "error", err)
 		}
 	}

@@ -1,6 +1,10 @@
 package synthetic
 
-import "repartee/inference/llama/gguf"
+import (
+	"fmt"
+
+	"repartee/inference/llama/gguf"
+)
 
 // By is what a draft head guesses from.
 type By int
@@ -14,9 +18,22 @@ const (
 )
 
 // EAGLE3 is a head of the architecture "eagle3" for c's Model: it attends to its own
-// row, whose value is the token, or passes the first of the states on.
+// row, whose value is the token, or passes the first of the states on. Its own
+// vocabulary is smaller and in another order than the model's, as that of heads that
+// people train.
 func (c Chain) EAGLE3(by By) []byte {
 	l := c.language()
+	var stands []int64 // for a token of the model, by token of the head
+	for t := len(l.next) - 1; t >= chainFirst; t-- {
+		stands = append(stands, int64(t))
+	}
+	return c.eagle3(l, by, stands)
+}
+
+// EAGLE3With is EAGLE3 whose tokens stand for others of the model.
+func (c Chain) EAGLE3With(stands []int64) []byte { return c.eagle3(c.language(), ByToken, stands) }
+
+func (c Chain) eagle3(l chain, by By, stands []int64) []byte {
 	b := c.builder("eagle3", 1)
 	b.Int32s("eagle3.target_layers", []int32{0, 1, int32(c.layers() - 1)})
 	b.Uint32("eagle3.target_hidden_size", chainWidth)
@@ -34,7 +51,14 @@ func (c Chain) EAGLE3(by By) []byte {
 	}
 	b.Tensor("fc.weight", []int64{3 * w, w}, fc)
 	b.Tensor("output_norm.weight", []int64{w}, constant(1))
-	b.Tensor("output.weight", []int64{w, int64(len(l.next))}, l.output(steps))
+	logits := l.output(steps)
+	b.Tensor("output.weight", []int64{w, int64(len(stands))}, func(i int) float32 {
+		if t := stands[i/w]; t >= 0 && t < int64(len(l.next)) {
+			return logits(int(t)*w + i%w)
+		}
+		return 0
+	})
+	b.Int64Tensor("d2t", stands)
 	b.Tensor("blk.0.attn_norm_2.weight", []int64{w}, constant(state))
 	block(b, 0, 2*w, heads)
 	return b.Bytes()
@@ -58,7 +82,7 @@ func (c Chain) MTP(by By) []byte {
 	for i := range n {
 		glmBlock(b, i)
 	}
-	name := func(s string) string { return "blk." + string(rune('0'+n)) + "." + s + ".weight" }
+	name := func(s string) string { return fmt.Sprintf("blk.%d.%s.weight", n, s) }
 	attention(b, n)
 	for _, m := range []string{"ffn_gate_exps", "ffn_down_exps", "ffn_up_exps"} {
 		b.Tensor(name(m), []int64{w, w, 2}, constant(0))
@@ -67,7 +91,7 @@ func (c Chain) MTP(by By) []byte {
 		b.Tensor(name(m), []int64{w, w}, constant(0))
 	}
 	b.Tensor(name("ffn_gate_inp"), []int64{w, 2}, constant(0))
-	b.Tensor("blk."+string(rune('0'+n))+".exp_probs_b.bias", []int64{2}, constant(0))
+	b.Tensor(fmt.Sprintf("blk.%d.exp_probs_b.bias", n), []int64{2}, constant(0))
 	from, steps := 0, 1
 	if by == ByState {
 		from, steps = w, 2
@@ -83,7 +107,7 @@ func (c Chain) MTP(by By) []byte {
 // attention adds a layer's attention, which adds nothing to the stream.
 func attention(b *gguf.Builder, n int) {
 	const w = chainWidth
-	name := func(s string) string { return "blk." + string(rune('0'+n)) + "." + s + ".weight" }
+	name := func(s string) string { return fmt.Sprintf("blk.%d.%s.weight", n, s) }
 	b.Tensor(name("attn_norm"), []int64{w}, constant(1))
 	for _, m := range []string{"attn_q", "attn_k", "attn_v", "attn_output"} {
 		b.Tensor(name(m), []int64{w, w}, constant(0))
@@ -95,7 +119,7 @@ func glmBlock(b *gguf.Builder, n int) {
 	const w = chainWidth
 	attention(b, n)
 	for _, m := range []string{"ffn_gate", "ffn_down", "ffn_up"} {
-		b.Tensor("blk."+string(rune('0'+n))+"."+m+".weight", []int64{w, w}, constant(0))
+		b.Tensor(fmt.Sprintf("blk.%d.%s.weight", n, m), []int64{w, w}, constant(0))
 	}
 }
 

@@ -80,6 +80,9 @@ func (m *Model) NewContext(p ContextParams) (*Context, error) {
 // rounded up by the library.
 func (c *Context) Params() ContextParams { return c.params }
 
+// Model is the context's model.
+func (c *Context) Model() *Model { return c.model }
+
 // Close frees the context. It waits for a call that is under way.
 func (c *Context) Close() {
 	c.mu.Lock()

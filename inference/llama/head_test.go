@@ -278,6 +278,7 @@ func TestHeadsOfOthersAreRefused(t *testing.T) {
 	f("a narrower model", tiny32(), eagle, HeadParams{}, ErrUnsupported, "width of the states")
 	f("another architecture", chain.MTP(synthetic.ByToken), eagle, HeadParams{}, ErrUnsupported, "hidden states of models of the architecture glm4moe")
 	f("too many guesses", chain.Model(), eagle, HeadParams{Most: 65}, ErrArgument, "drafts of 65 tokens")
+	f("a token that is not there", chain.Model(), chain.EAGLE3With([]int64{5, 6, 1 << 40}), HeadParams{}, ErrUnsupported, "token 2 of the head stands for 1099511627776")
 	f("a layer that is not there", chain.Model(), synthetic.Chain{Seed: 7, Layers: 4}.EAGLE3(synthetic.ByToken), HeadParams{}, ErrUnsupported, "reads layer 3, the model has 2")
 }
 

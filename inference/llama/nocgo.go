@@ -94,6 +94,9 @@ func (c *Context) setSampling(samplingMode) {}
 // NewContext returns ErrNotBuilt.
 func (m *Model) NewContext(ContextParams) (*Context, error) { return nil, ErrNotBuilt }
 
+// Model is nil.
+func (c *Context) Model() *Model { return nil }
+
 // Params is empty.
 func (c *Context) Params() ContextParams { return ContextParams{} }
 

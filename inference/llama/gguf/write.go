@@ -81,20 +81,33 @@ func (b *Builder) array(name string, k Kind, n int) {
 // Tensor adds a float32 tensor; shape has the innermost dimension first and
 // value is called for each element in memory order.
 func (b *Builder) Tensor(name string, shape []int64, value func(i int) float32) {
-	b.tensors++
-	b.list = appendText(b.list, name)
-	b.list = binary.LittleEndian.AppendUint32(b.list, uint32(len(shape)))
-	n := 1
-	for _, d := range shape {
-		b.list = binary.LittleEndian.AppendUint64(b.list, uint64(d))
-		n *= int(d)
-	}
-	b.list = binary.LittleEndian.AppendUint32(b.list, 0) // F32
-	b.list = binary.LittleEndian.AppendUint64(b.list, uint64(len(b.data)))
-	for i := range n {
+	for i := range b.tensor(name, shape, F32) {
 		b.data = binary.LittleEndian.AppendUint32(b.data, math.Float32bits(value(i)))
 	}
 	b.data = pad(b.data)
+}
+
+// Int64Tensor adds a row of whole numbers.
+func (b *Builder) Int64Tensor(name string, values []int64) {
+	for i := range b.tensor(name, []int64{int64(len(values))}, I64) {
+		b.data = binary.LittleEndian.AppendUint64(b.data, uint64(values[i]))
+	}
+	b.data = pad(b.data)
+}
+
+// tensor lists a tensor of one of ggml's types and returns its elements.
+func (b *Builder) tensor(name string, shape []int64, kind uint32) (elements int) {
+	b.tensors++
+	b.list = appendText(b.list, name)
+	b.list = binary.LittleEndian.AppendUint32(b.list, uint32(len(shape)))
+	elements = 1
+	for _, d := range shape {
+		b.list = binary.LittleEndian.AppendUint64(b.list, uint64(d))
+		elements *= int(d)
+	}
+	b.list = binary.LittleEndian.AppendUint32(b.list, kind)
+	b.list = binary.LittleEndian.AppendUint64(b.list, uint64(len(b.data)))
+	return elements
 }
 
 // Bytes is the file.
