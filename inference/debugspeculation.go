@@ -32,6 +32,9 @@ func (s *scheduler) printGuesses(out io.Writer) {
 	}
 	st := &g.stats
 	fmt.Fprintf(out, "saved: %.3f s of streams' time\n", st.Saved.Seconds())
+	if d, ok := g.model.(*headDrafter); ok {
+		fmt.Fprintf(out, "draft head: %s, at most %d guesses; it reads the steps: %v; a row costs it %.2f ms\n", d.head.Kind, d.head.Most, d.on, ms(d.following(1, 256)))
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "source\tguesses\tright\tby place: right of tried")
 	for from := range speculation.Sources {

@@ -7,6 +7,7 @@ import (
 
 	"repartee/inference/llama"
 	"repartee/speculation"
+	"repartee/synthetic"
 )
 
 // TestADraftModelIsUsedWhereItPays answers with draft models that cost much and
@@ -76,4 +77,20 @@ func TestADraftModelIsUsedWhereItPays(t *testing.T) {
 	}
 	f("half of the layers", half)
 	f("all layers with Q4_0 weights", requantized(t))
+	f("a random EAGLE-3 head of 8192 tokens", randomHead(t))
+}
+
+// randomHead is an EAGLE-3 head of the real model's size that is always wrong, its
+// weights in 8 bits as people run them.
+func randomHead(t *testing.T) string {
+	t.Helper()
+	data, err := synthetic.EAGLE3Of(realModel(t), 8192, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "head.gguf")
+	if err := llama.Quantize(writeModel(t, data), path, "Q8_0", 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -23,9 +23,12 @@ type bench struct {
 	ctx   *fakeContext
 }
 
-func newBench(cells int, cfg Config) *bench {
+func newBench(cells int, cfg Config, prepare ...func(*fakeContext)) *bench {
 	m := &fakeModel{vocab: 20}
 	c := newFakeContext(m, cells)
+	for _, f := range prepare {
+		f(c)
+	}
 	cfg.Name, cfg.Cells = "fake", cells
 	return &bench{New(m, c, cfg), m, c}
 }

@@ -105,6 +105,9 @@ type fakeContext struct {
 	gate  chan struct{} // when set, every step takes one value first
 	fail  func(step int) error
 	draw  func(attended []Token) Token // a sampler; nil = the model's next token
+	head  *fakeModel                   // guesses for Draft; nil = there is none
+	blind map[llama.SeqID]bool         // sequences that went on while the head did not follow
+	off   bool                         // it does not follow
 
 	mu     sync.Mutex
 	closed bool
@@ -153,6 +156,11 @@ func (c *fakeContext) Step(b *llama.Batch) error {
 			return fmt.Errorf("row %d is at position %d, its sequence holds %d tokens", i, b.Pos[i], got)
 		}
 		c.cells[at] = fakeCell{tok, b.Pos[i], map[llama.SeqID]bool{b.Seq[i]: true}}
+	}
+	for _, seq := range b.Seq {
+		if c.blind != nil {
+			c.blind[seq] = c.off
+		}
 	}
 	b.Out = append(b.Out[:0], make([]Token, len(b.Tokens))...)
 	for g := range b.Groups {
@@ -219,6 +227,27 @@ func (c *fakeContext) SeqMove(seq llama.SeqID, p0 llama.Pos, cells []int32) erro
 			return fmt.Errorf("cell %d is in use", at)
 		}
 		c.cells[at] = fakeCell{tokens[int(p0)+i], p0 + llama.Pos(i), map[llama.SeqID]bool{seq: true}}
+	}
+	return nil
+}
+
+func (c *fakeContext) FollowHead(on bool) { c.off = !on }
+
+// Draft guesses as the head's model says, and checks that it is asked for what comes
+// behind the sequence.
+func (c *fakeContext) Draft(d *llama.Draft) error {
+	d.Tokens, d.Probs = d.Tokens[:0], d.Probs[:0]
+	for i, seq := range d.Seq {
+		seen := c.read(seq)
+		if len(seen) != int(d.Pos[i]) {
+			return fmt.Errorf("draft at position %d of a sequence of %d tokens", d.Pos[i], len(seen))
+		}
+		var guesses []Token
+		var probs []float32
+		for seen = append(seen, d.Last[i]); len(guesses) < int(d.Most[i]) && !c.off && !c.blind[seq]; seen = append(seen, guesses[len(guesses)-1]) {
+			guesses, probs = append(guesses, c.head.guess(seen)), append(probs, 0.9)
+		}
+		d.Tokens, d.Probs = append(d.Tokens, guesses), append(d.Probs, probs)
 	}
 	return nil
 }

@@ -37,7 +37,10 @@ func TestGuessesChangeNoAnswer(t *testing.T) {
 		cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
 		cells := rapid.IntRange(150, 1200).Draw(t, "cells")
 		second := &fakeModel{vocab: 20, wrong: rapid.IntRange(1, 9).Draw(t, "draft")}
-		if second.wrong > 1 {
+		heads := second.wrong > 1 && rapid.Bool().Draw(t, "a head")
+		if heads {
+			cfg.Draft = &DraftModel{Head: llama.Head{Kind: rapid.SampledFrom([]llama.HeadKind{llama.EAGLE3, llama.DFlash}).Draw(t, "kind"), Most: rapid.IntRange(1, 9).Draw(t, "deep")}}
+		} else if second.wrong > 1 {
 			ctx := newFakeContext(second, cells)
 			cfg.Draft = &DraftModel{Model: second, Context: ctx}
 			if every := rapid.IntRange(0, 60).Draw(t, "draft fails"); every > 40 {
@@ -49,7 +52,11 @@ func TestGuessesChangeNoAnswer(t *testing.T) {
 				}
 			}
 		}
-		b := newBench(cells, cfg)
+		b := newBench(cells, cfg, func(c *fakeContext) {
+			if heads {
+				c.head, c.blind = second, map[llama.SeqID]bool{}
+			}
+		})
 		b.model.eog, b.model.copy = rapid.Bool().Draw(t, "eog"), rapid.IntRange(0, 5).Draw(t, "copy")
 		second.eog, second.copy = b.model.eog, b.model.copy
 		defer func() {

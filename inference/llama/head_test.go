@@ -2,6 +2,7 @@ package llama
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,9 @@ import (
 )
 
 var chain = synthetic.Chain{Seed: 7}
+
+// onDevice has heads choose their tokens in the graph, as on a GPU.
+var onDevice bool
 
 // headed is a context of the chain's model with a head, two sequences and a place
 // each for so many drafted rows.
@@ -25,7 +29,7 @@ func headed(tb testing.TB, model, head []byte, most int) (*Model, *Context, Head
 	if head != nil {
 		own = chainModel(tb, head)
 	}
-	h, err := c.AttachHead(own, HeadParams{Most: most, Drafting: 4})
+	h, err := c.AttachHead(own, HeadParams{Most: most, Drafting: 4, OnDevice: onDevice})
 	if err != nil {
 		tb.Fatalf("AttachHead = %v", err)
 	}
@@ -136,7 +140,7 @@ func (p *speaker) check(prompt int) {
 func TestHeadsGuess(t *testing.T) {
 	f := func(name string, kind HeadKind, model, head []byte, most, deep int) {
 		t.Helper()
-		t.Run(name, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s, on the device %v", name, onDevice), func(t *testing.T) {
 			m, c, h := headed(t, model, head, most)
 			if h.Kind != kind || h.Most > most || h.Most < 1 {
 				t.Fatalf("AttachHead = %+v, want a %s head of at most %d", h, kind, most)
@@ -159,11 +163,14 @@ func TestHeadsGuess(t *testing.T) {
 			}
 		})
 	}
-	f("EAGLE-3 by token", EAGLE3, chain.Model(), chain.EAGLE3(synthetic.ByToken), 4, 4)
-	f("EAGLE-3 by state", EAGLE3, chain.Model(), chain.EAGLE3(synthetic.ByState), 4, 1)
-	f("MTP by token", MTP, chain.MTP(synthetic.ByToken), nil, 4, 4)
-	f("MTP by state", MTP, chain.MTP(synthetic.ByState), nil, 4, 1)
-	f("DFlash", DFlash, chain.Model(), chain.DFlash(4), 8, 1)
+	defer func() { onDevice = false }()
+	for _, onDevice = range []bool{false, true} {
+		f("EAGLE-3 by token", EAGLE3, chain.Model(), chain.EAGLE3(synthetic.ByToken), 4, 4)
+		f("EAGLE-3 by state", EAGLE3, chain.Model(), chain.EAGLE3(synthetic.ByState), 4, 1)
+		f("MTP by token", MTP, chain.MTP(synthetic.ByToken), nil, 4, 4)
+		f("MTP by state", MTP, chain.MTP(synthetic.ByState), nil, 4, 1)
+		f("DFlash", DFlash, chain.Model(), chain.DFlash(4), 8, 1)
+	}
 }
 
 // TestHeadsSurviveWhatHappensToSequences has heads guess on while sequences are taken

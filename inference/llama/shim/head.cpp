@@ -156,6 +156,7 @@ head::head(rp_context * target, model_ptr weights, const rp_head_params & p)
     cp.n_ubatch             = cp.n_batch;
     cp.n_seq_max            = (uint32_t) seqs;
     cp.n_outputs_max        = std::max<uint32_t>(cp.n_seq_max, (uint32_t) (p.drafting * (p.most + 1)));
+    cp.n_outputs_max_per_seq = what == RP_HEAD_DFLASH || what == RP_HEAD_DSPARK ? (uint32_t) p.most + 1 : 1; // a block at once
     cp.n_threads            = c->params.threads;
     cp.n_threads_batch      = c->params.threads_batch;
     cp.flash_attn_type      = (llama_flash_attn_type) c->params.flash_attn;
