@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"repartee/gpu"
+	"repartee/inference/llama"
 	"repartee/supply"
 	"repartee/synthetic"
 )
@@ -48,6 +49,9 @@ func TestScripts(t *testing.T) {
 		Condition: func(cond string) (bool, error) {
 			if cond == "e2e" { // the real model, voice and libraries are here
 				return os.Getenv("REPARTEE_E2E") != "", nil
+			}
+			if cond == "native" { // language models can be loaded
+				return llama.Version() != "", nil
 			}
 			if cond == "driver" { // there is a GPU
 				return gpu.Driver().Loaded, nil
