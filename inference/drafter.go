@@ -24,6 +24,8 @@ type drafter interface {
 	rounds(k, tasks, behind, held int) time.Duration
 	// following is the time that a step of so many rows costs more because it is read.
 	following(rows, held int) time.Duration
+	// most is how many tokens a draft can have.
+	most() int
 	// depth is how deep to draft where rounds is what pays.
 	depth(rounds int) int
 	// awake tells whether it can guess in this step; used says whether it was worth it.

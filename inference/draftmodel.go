@@ -302,6 +302,8 @@ func (d *modelDrafter) rounds(k, tasks, behind, held int) time.Duration {
 // depth: each sequence goes on as long as its own tokens promise.
 func (d *modelDrafter) depth(int) int { return maxRounds }
 
+func (d *modelDrafter) most() int { return maxRounds }
+
 func (d *modelDrafter) context() Context                 { return d.ctx }
 func (d *modelDrafter) awake() bool                      { return true }
 func (d *modelDrafter) used(bool)                        {}

@@ -49,10 +49,14 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 	}
 	n := len(g.wanting)
 	if n == 0 {
+		if streams > 0 {
+			d.used(false) // nobody wants it
+		}
 		return 0, 0
 	}
+	most = min(most, maxRounds, d.most())
 	if g.force != nil {
-		if rounds = g.force(min(most, maxRounds)); rounds == 0 {
+		if rounds = g.force(most); rounds == 0 {
 			g.turnDown(0)
 		}
 		return rounds, 0
@@ -74,13 +78,13 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 		}
 		return sum * each
 	}
-	rounds, gain = speculation.Depth(min(most, maxRounds), float64(streams)*each, chance, cost)
+	rounds, gain = speculation.Depth(most, float64(streams)*each, chance, cost)
 	d.used(rounds > 0)
 	if rounds == 0 {
 		// One of them is tried when enough was put aside for it.
 		t := g.wanting[0]
 		reading := own.cost.predict(stepLoad{rows: max(d.behind(t), 1), attended: d.behind(t) * len(t.tokens) / 2, outputs: 1})
-		if own.trial.begin(reading + s.cost.predict(load.guessing(1, t.filled)) - s.cost.predict(load)) {
+		if own.trial.begin(max(reading, d.rounds(1, 1, 1, t.filled)) + s.cost.predict(load.guessing(1, t.filled)) - s.cost.predict(load)) {
 			g.turnDown(1)
 			return 1, 0
 		}

@@ -17,8 +17,11 @@ type draftTrial struct {
 
 // aside puts a part of a step's time aside.
 func (t *draftTrial) aside(step time.Duration) {
-	t.saved = min(t.saved+step/probeShare>>t.wrong, time.Second)
+	t.saved = min(t.saved+step/probeShare>>t.wrong, mostAside)
 }
+
+// mostAside is the most that is saved up for trials.
+const mostAside = time.Second
 
 // begin tells whether there is enough for a trial at price, and begins it.
 func (t *draftTrial) begin(price time.Duration) bool {

@@ -108,6 +108,7 @@ type fakeContext struct {
 	head  *fakeModel                   // guesses for Draft; nil = there is none
 	blind map[llama.SeqID]bool         // sequences that went on while the head did not follow
 	off   bool                         // it does not follow
+	lose  func(step int) bool          // it cannot read a step; nil = it always can
 
 	mu     sync.Mutex
 	closed bool
@@ -161,6 +162,10 @@ func (c *fakeContext) Step(b *llama.Batch) error {
 		if c.blind != nil {
 			c.blind[seq] = c.off
 		}
+	}
+	b.HeadMicros, b.HeadLost = 0, false
+	if c.head != nil && !c.off {
+		b.HeadMicros, b.HeadLost = 20, c.lose != nil && c.lose(c.steps)
 	}
 	b.Out = append(b.Out[:0], make([]Token, len(b.Tokens))...)
 	for g := range b.Groups {

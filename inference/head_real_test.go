@@ -156,14 +156,32 @@ func TestAHeadIsUsedWhereItPays(t *testing.T) {
 			if right && (!on || steps > 450) {
 				t.Errorf("%d steps for 600 tokens, the head reads: %v; want far fewer and true", steps, on)
 			}
-			if !right && (drafted > 60 || steps < 590) {
-				t.Errorf("%d guesses and %d steps for 600 tokens, want hardly any and 600", drafted, steps)
+			if !right && (drafted > 60 || steps < 590 || on) {
+				t.Errorf("%d guesses and %d steps for 600 tokens, the head reads: %v; want hardly any, 600 and false", drafted, steps, on)
 			}
 		})
 	}
 	f("EAGLE-3", chain.Model(), chain.EAGLE3(synthetic.ByToken), true)
 	f("MTP", chain.MTP(synthetic.ByToken), nil, true)
 	f("of another language", chain.Model(), synthetic.Chain{Seed: 12}.EAGLE3(synthetic.ByToken), false)
+}
+
+// TestAHeadThatNobodyWantsStopsReading serves requests without guesses of the head.
+func TestAHeadThatNobodyWantsStopsReading(t *testing.T) {
+	for _, mode := range []Speculation{SpeculateOff, SpeculateNgram} {
+		e := loadChain(t, chain.Model(), chain.EAGLE3(synthetic.ByToken), Config{Name: "chain", Cells: 512, Parallel: 1, Speculate: SpeculateAuto})
+		s, err := e.Submit(context.Background(), &Request{Prompt: chainPrompt(5, 1), MaxTokens: 4 * followSteps, Speculate: mode, Sampling: llama.SamplingParams{Logprobs: -1, TopP: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := collect(s); err != nil {
+			t.Fatal(err)
+		}
+		on := true
+		if err := e.errand(func() { on = e.sched.guess.model.(*headDrafter).on }); err != nil || on {
+			t.Errorf("speculate %v: after %d tokens the head reads: %v (%v), want false", mode, 4*followSteps, on, err)
+		}
+	}
 }
 
 // say asks for answers one after the other.
@@ -182,8 +200,8 @@ func say(t *testing.T, e *Engine, answers, n int) {
 	}
 }
 
-// TestAHeadThatDoesNotFitIsRefused names a head of another model; layers that a model
-// carries and the library does not compute are only warned of.
+// TestAHeadThatDoesNotFitIsRefused names a head of another model, and then none: the
+// model's own is found.
 func TestAHeadThatDoesNotFitIsRefused(t *testing.T) {
 	_, err := Load(LoadConfig{Config: Config{Name: "chain", Cells: 512}, Threads: 1, Path: writeModel(t, chain.MTP(synthetic.ByToken)), DraftPath: writeModel(t, chain.EAGLE3(synthetic.ByToken))})
 	if errors.Is(err, llama.ErrNotBuilt) {

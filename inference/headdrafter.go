@@ -14,9 +14,11 @@ type headContext interface {
 	FollowHead(on bool)
 }
 
-// How long a head that does not pay goes on to read steps, and is watched again when
-// there is enough put aside for that.
+// followSteps is how long a head that does not pay goes on to read steps.
 const followSteps = 32
+
+// mostLost is how many steps in a row a head may fail to read.
+const mostLost = 3
 
 // headDrafter guesses with a draft head, which reads the hidden states of every step
 // as it is computed: it is never behind, but what it did not read is lost to it. So
@@ -28,8 +30,9 @@ type headDrafter struct {
 	head llama.Head
 	wish llama.Draft
 	on   bool
-	idle int // decisions in a row that it does not pay
-	lost bool
+	idle int  // decisions in a row that it does not pay
+	gone bool // it failed
+	lost int  // steps in a row that it could not read
 }
 
 func newHeadDrafter(e *Engine, parent *costModel) (*headDrafter, error) {
@@ -103,6 +106,8 @@ func (d *headDrafter) following(rows, held int) time.Duration {
 	return d.cost.predict(stepLoad{rows: rows, attended: held})
 }
 
+func (d *headDrafter) most() int { return d.head.Most }
+
 func (d *headDrafter) depth(rounds int) int {
 	if d.head.Kind.Block() {
 		return d.head.Most // they cost the same
@@ -111,18 +116,18 @@ func (d *headDrafter) depth(rounds int) int {
 }
 
 func (d *headDrafter) awake() bool {
-	if d.on || d.lost {
+	if d.on || d.gone {
 		return d.on
 	}
 	// Reading is paid out of what is put aside for trials.
-	if d.trial.saved > followSteps*d.following(1, 0) {
+	if d.trial.saved > min(followSteps*d.following(1, 0), mostAside*9/10) {
 		d.follow(true)
 	}
 	return false // it has read nothing yet
 }
 
 func (d *headDrafter) used(pays bool) {
-	if !d.on || d.e.sched.guess.force != nil {
+	if !d.on {
 		return
 	}
 	if pays {
@@ -141,7 +146,11 @@ func (d *headDrafter) follow(on bool) {
 }
 
 func (d *headDrafter) stepped(b *llama.Batch, load stepLoad) {
-	if b.HeadLost {
+	if !b.HeadLost {
+		d.lost = 0
+	} else if d.lost++; d.lost > mostLost {
+		d.fail(errors.New("it could not read several steps in a row"))
+	} else {
 		d.e.cfg.Log.Warn("the draft head begins anew", "engine", d.e.cfg.Name, "head", string(d.head.Kind), "rows", len(b.Tokens))
 	}
 	if b.HeadMicros > 0 && d.on {
@@ -155,7 +164,7 @@ func (d *headDrafter) stepped(b *llama.Batch, load stepLoad) {
 func (d *headDrafter) fail(err error) {
 	d.e.cfg.Log.Error("the draft head is not used any more", "engine", d.e.cfg.Name, "error", fmt.Sprint(err))
 	d.follow(false)
-	d.lost = true
+	d.gone = true
 }
 
 func (d *headDrafter) leave(*task)      {} // its sequences are the context's

@@ -1,7 +1,9 @@
 package inference
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"repartee/inference/llama"
@@ -48,7 +50,13 @@ func attachHead(cfg *LoadConfig, ctx *llama.Context, gpu bool, kv string) error 
 	case err != nil:
 		return fmt.Errorf("draft head %q: %w", cfg.DraftPath, err)
 	}
-	if err := warmHead(ctx); err != nil {
+	switch err := warmHead(ctx); {
+	case err != nil && own == nil && !errors.Is(err, llama.ErrFatal):
+		cfg.Log.Warn("the model's layers for multi-token prediction are not used", "model", cfg.Name, "error", err)
+		ctx.FollowHead(false)
+		cfg.Draft = nil
+		return ctx.Clear()
+	case err != nil:
 		return fmt.Errorf("inference: warming up the draft head of %q: %w", cfg.Path, err)
 	}
 	file, info := *cfg, ctx.Model().Info()
@@ -65,11 +73,17 @@ func attachHead(cfg *LoadConfig, ctx *llama.Context, gpu bool, kv string) error 
 // warmHead computes what a step and a draft compute, so that no request pays for
 // their graphs.
 func warmHead(ctx *llama.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer llama.ReleaseThreads() // the engine computes on a thread of its own
 	var b llama.Batch
 	b.Add(0, 0, 0)
 	b.Cells = append(b.Cells, 0)
 	if err := ctx.Step(&b); err != nil {
 		return err
+	}
+	if b.HeadLost {
+		return errors.New("it could not read a step")
 	}
 	var d llama.Draft
 	d.Add(0, 0, 1, 1)

@@ -99,6 +99,7 @@ func (s *scheduler) step() bool {
 	s.cost.learn(s.load, now.Sub(began)-head)
 	if s.guess.model != nil {
 		s.guess.model.stepped(&s.batch, s.load)
+		s.guess.step.draft += head
 	}
 	s.charge()
 	s.e.cfg.Observer.Step(s.e.cfg.Name, len(s.batch.Tokens), now.Sub(began).Microseconds())

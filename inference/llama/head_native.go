@@ -15,8 +15,8 @@ import (
 
 // AttachHead gives the context a draft head: own's weights, or, with own nil, the
 // layers for multi-token prediction that the context's model was loaded with
-// (ModelParams.Heads). It may be done once, before the first step, and own must stay
-// open as long as the context. Where the two do not fit together the error wraps
+// (ModelParams.Heads). It may be done once, while no sequence is in memory; own may be closed
+// before the context. Where the two do not fit together the error wraps
 // ErrUnsupported and says why; the context is as it was then.
 func (c *Context) AttachHead(own *Model, p HeadParams) (h Head, err error) {
 	if p.Most == 0 {

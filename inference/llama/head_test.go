@@ -255,6 +255,33 @@ func TestHeadsSurviveWhatHappensToSequences(t *testing.T) {
 	f("DFlash", chain.Model(), chain.DFlash(4))
 }
 
+// TestADraftThatNoStepFollowed asks several times between two steps.
+func TestADraftThatNoStepFollowed(t *testing.T) {
+	f := func(name string, model, head []byte) {
+		t.Helper()
+		m, c, h := headed(t, model, head, 3)
+		p := &speaker{tb: t, c: c, s: newSampler(t, m, SamplingParams{Logprobs: -1}), seq: 1}
+		p.read(10, 20, 30)
+		var first []Token
+		for again := range 3 {
+			var d Draft
+			d.Add(1, p.tokens[len(p.tokens)-1], Pos(p.filled), h.Most)
+			if err := c.Draft(&d); err != nil {
+				t.Fatalf("%s: Draft = %v", name, err)
+			}
+			if again == 0 {
+				first = slices.Clone(d.Tokens[0])
+			}
+			if len(first) != h.Most || !slices.Equal(d.Tokens[0], first) {
+				t.Errorf("%s: draft %d is %v, want the %d guesses %v", name, again, d.Tokens[0], h.Most, first)
+			}
+		}
+	}
+	f("EAGLE-3", chain.Model(), chain.EAGLE3(synthetic.ByToken))
+	f("MTP", chain.MTP(synthetic.ByToken), nil)
+	f("DFlash", chain.Model(), chain.DFlash(4))
+}
+
 // TestHeadsOfOthersAreRefused attaches what does not fit.
 func TestHeadsOfOthersAreRefused(t *testing.T) {
 	f := func(name string, model, head []byte, p HeadParams, kind error, why string) {
@@ -284,6 +311,9 @@ func TestHeadsOfOthersAreRefused(t *testing.T) {
 	f("no layers of its own", chain.Model(), nil, HeadParams{}, ErrUnsupported, "no draft head of the architecture llama")
 	f("a narrower model", tiny32(), eagle, HeadParams{}, ErrUnsupported, "width of the states")
 	f("another architecture", chain.MTP(synthetic.ByToken), eagle, HeadParams{}, ErrUnsupported, "hidden states of models of the architecture glm4moe")
+	f("layers of another architecture", chain.Model(), chain.MTP(synthetic.ByToken), HeadParams{}, ErrUnsupported, "the head is of the architecture glm4moe")
+	// Three layers of which the last names the states behind the model's two.
+	f("states behind the last layer", chain.Model(), synthetic.Chain{Seed: 7, Layers: 3}.EAGLE3(synthetic.ByToken), HeadParams{}, ErrUnsupported, "hidden states of models of the architecture llama")
 	f("too many guesses", chain.Model(), eagle, HeadParams{Most: 65}, ErrArgument, "drafts of 65 tokens")
 	f("a token that is not there", chain.Model(), chain.EAGLE3With([]int64{5, 6, 1 << 40}), HeadParams{}, ErrUnsupported, "token 2 of the head stands for 1099511627776")
 	f("a layer that is not there", chain.Model(), synthetic.Chain{Seed: 7, Layers: 4}.EAGLE3(synthetic.ByToken), HeadParams{}, ErrUnsupported, "reads layer 3, the model has 2")

@@ -4,6 +4,7 @@
 #include "context.h"
 
 #include "llama-arch.h"
+#include "llama-context.h"
 #include "llama-ext.h"
 #include "llama-model.h"
 
@@ -74,6 +75,10 @@ void head::check() const {
         mismatch("tokens", own->n_vocab, c->core->n_vocab);
     }
     if (what == RP_HEAD_MTP) {
+        if (h->arch != t->arch) {
+            throw std::runtime_error(std::string("the head is of the architecture ") + llm_arch_name(h->arch) + ", the model " +
+                                     llm_arch_name(t->arch));
+        }
         if (llama_model_n_embd_out(h) != llama_model_n_embd_out(t)) {
             mismatch("width", llama_model_n_embd_out(h), llama_model_n_embd_out(t));
         }
@@ -85,7 +90,7 @@ void head::check() const {
         throw std::runtime_error("the head names " + std::to_string(n) + " layers to read");
     }
     for (int64_t i = 0; i < n; i++) {
-        if (ids[i] < 0 || ids[i] > layers - (what == RP_HEAD_EAGLE3 ? 0 : 1)) {
+        if (ids[i] < 0 || ids[i] > layers) {
             throw std::runtime_error("the head reads layer " + std::to_string(ids[i]) + ", the model has " + std::to_string(layers));
         }
     }
@@ -145,7 +150,7 @@ void head::check_shared() const {
 }
 
 head::head(rp_context * target, model_ptr weights, const rp_head_params & p)
-    : c(target), own(std::move(weights)), what(kind_of(own->model)), n_max(p.most) {
+    : c(target), own(std::move(weights)), what(kind_of(own->model)), n_max(p.most), drafting(p.drafting) {
     check();
     const int32_t seqs = c->params.sequences + c->base;
 
@@ -154,6 +159,11 @@ head::head(rp_context * target, model_ptr weights, const rp_head_params & p)
     cp.n_ctx                = (uint32_t) (c->n_ctx + p.drafting * (p.most + 2));
     cp.n_batch              = (uint32_t) std::max(c->params.batch, p.drafting * (p.most + 1));
     cp.n_ubatch             = cp.n_batch;
+    if (what == RP_HEAD_EAGLE3) {
+        // The library has it reserve logits for every row of a ubatch, its encoder's
+        // too, which asks for none: 512 rows of a wide vocabulary are half a gigabyte.
+        cp.n_ubatch = std::min<uint32_t>(cp.n_batch, (uint32_t) std::max(64, p.drafting));
+    }
     cp.n_seq_max            = (uint32_t) seqs;
     cp.n_outputs_max        = std::max<uint32_t>(cp.n_seq_max, (uint32_t) (p.drafting * (p.most + 1)));
     cp.n_outputs_max_per_seq = what == RP_HEAD_DFLASH || what == RP_HEAD_DSPARK ? (uint32_t) p.most + 1 : 1; // a block at once
@@ -196,6 +206,13 @@ head::head(rp_context * target, model_ptr weights, const rp_head_params & p)
         // The graph is built here once with what the head reads of it: an architecture
         // that does not give its states says so now.
         llama_graph_reserve(c->ctx, 1, 1, 1);
+        bool last = what == RP_HEAD_MTP; // the states behind the last layer
+        for (uint32_t i = 0; what == RP_HEAD_EAGLE3 && i < llama_model_target_layer_ids_n(own->model); i++) {
+            last = last || llama_model_target_layer_ids(own->model)[i] == llama_model_n_layer(c->core->model);
+        }
+        if (last && !c->ctx->get_gf_res_reserve()->get_h_nextn()) {
+            throw assertion("no states behind the last layer");
+        }
     } catch (const assertion &) {
         for (uint32_t i = 0; what != RP_HEAD_MTP && i < llama_model_target_layer_ids_n(own->model); i++) {
             llama_set_embeddings_layer_inp(c->ctx, (uint32_t) llama_model_target_layer_ids(own->model)[i], false);
@@ -235,10 +252,11 @@ bool head::read(const rp_step * st, const int32_t * tokens, const int32_t * pos,
 
 // Brings the head's sequences to where the step's rows go on. What is behind is an
 // old draft. What is missing may be one row: EAGLE-3 reads a row together with the
-// token behind it, so a sequence that was taken over in the middle lacks its last. It
-// is read without a state, so that all before it can be used. A larger gap (a prefix
-// from the tiers, steps that the head did not follow) cannot be filled, and the head
-// begins anew behind it.
+// token behind it, so a sequence that was taken over whole lacks its last. It is read
+// without a state, so that all before it can be used; one taken over in the middle has
+// that row, read with the other's token, and keeps it. A larger gap (a prefix from the
+// tiers, steps that the head did not follow) cannot be filled, and the head begins anew
+// behind it.
 bool head::mend() {
     patch.clear();
     for (int32_t s : c->touched) {
@@ -270,14 +288,21 @@ void head::keep(int32_t s, int32_t pos, int32_t n, int32_t kept) {
     } else {
         next[(size_t) s] = unknown; // its rows are not all drafted ones
     }
-    llama_memory_seq_rm(mem, id, pos + kept, -1);
+    // EAGLE-3's row before the first refused one was read together with that one: it
+    // is read again with the right token.
+    llama_memory_seq_rm(mem, id, pos + kept - (what == RP_HEAD_EAGLE3 && kept < n ? 1 : 0), -1);
 }
 
 void head::copy(int32_t src, int32_t dst, int32_t p0, int32_t p1) {
-    // A gap in dst stays one: the first step behind it finds out.
-    if (llama_memory_seq_pos_max(mem, dst + c->base) < p0) {
-        llama_memory_seq_cp(mem, src + c->base, dst + c->base, p0, p1);
+    // What dst has there is the head's reading of the same tokens, or old. It goes
+    // first: a cell that is given to a sequence twice is counted twice.
+    const int32_t to = dst + c->base;
+    llama_memory_seq_rm(mem, to, p0, p1);
+    const int32_t last = llama_memory_seq_pos_max(mem, to);
+    if (last >= 0 && last < p0 - (what == RP_HEAD_EAGLE3 ? 2 : 1)) {
+        llama_memory_seq_rm(mem, to, -1, -1); // a gap: it begins anew
     }
+    llama_memory_seq_cp(mem, src + c->base, to, p0, p1);
     next[(size_t) dst] = unknown;
 }
 
@@ -294,7 +319,12 @@ void head::clear() {
 }
 
 void head::draft(const wishes & d) {
-    int32_t asked = 0;
+    if (broken) {
+        throw std::runtime_error("the head failed before");
+    }
+    if (d.n > drafting) {
+        throw bad_argument(std::to_string(d.n) + " sequences draft at once, the head takes " + std::to_string(drafting));
+    }
     for (int32_t i = 0; i < d.n; i++) {
         const int32_t s = d.seq[i];
         d.count[i]     = 0;
@@ -302,10 +332,15 @@ void head::draft(const wishes & d) {
             throw bad_argument("draft " + std::to_string(i) + ": sequence " + std::to_string(s) + " or token " +
                                std::to_string(d.last[i]) + " is not the context's");
         }
+    }
+    int32_t asked = 0;
+    for (int32_t i = 0; i < d.n; i++) {
+        const int32_t s    = d.seq[i];
         const int32_t most = std::min(d.most[i], d.stride);
         if (!on || next[(size_t) s] != d.pos[i] || most < 1) {
             continue; // it has not read what comes before
         }
+        llama_memory_seq_rm(mem, s + c->base, d.pos[i], -1); // a draft that no step followed
         auto & g = guesses[(size_t) s];
         auto & p = probs[(size_t) s];
         g.clear();
@@ -383,7 +418,9 @@ rp_code rp_head_draft(rp_context * c, int32_t n, int32_t stride, const int32_t *
         }
         try {
             c->draft_head->draft({n, stride, seq, last, pos, most, count, out, prob});
-        } catch (const rp::assertion & e) {
+        } catch (const rp::bad_argument &) {
+            throw;
+        } catch (const std::exception & e) {
             c->draft_head->retire();
             throw std::runtime_error(std::string("the library gave up: ") + e.what());
         }

@@ -36,7 +36,7 @@ class head {
     // Reads the rows of the context's last step. False when that failed: the head has
     // forgotten everything then.
     bool read(const rp_step * st, const int32_t * tokens, const int32_t * pos, const int32_t * seq);
-    // Says how many rows of a sequence's drafted ones stay, its first being row first.
+    // Says how many of a sequence's n rows from pos on stay, drafted ones but the first.
     void keep(int32_t seq, int32_t pos, int32_t rows, int32_t kept);
 
     // What the context's memory goes through, numbers as in shim.h.
@@ -61,7 +61,7 @@ class head {
     rp_context *  c;
     model_ptr     own;
     rp_head_kind  what;
-    int32_t       n_max;
+    int32_t       n_max, drafting;
     bool          on = true, broken = false;
     llama_context_ptr      ctx;
     common_speculative_ptr spec; // before ctx goes

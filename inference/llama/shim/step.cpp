@@ -268,7 +268,7 @@ static void read_head(rp_context * c, rp_step * st, const int32_t * tokens, cons
     const int64_t began = now_us();
     try {
         st->head_lost = !c->draft_head->read(st, tokens, pos, seq);
-    } catch (const assertion &) {
+    } catch (const std::exception &) {
         c->draft_head->retire();
         st->head_lost = true;
     }
@@ -309,7 +309,6 @@ rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, co
         }
         rp::fetch_lists(c, st);
         rp::read_head(c, st, tokens, pos, seq);
-        const int64_t t2 = rp::now_us();
         if (c->errors.size() < (size_t) st->n_groups) {
             c->errors.resize((size_t) st->n_groups);
         }
@@ -331,7 +330,7 @@ rp_code rp_context_step(rp_context * c, rp_step * st, const int32_t * tokens, co
                 c->last_cell[(size_t) seq[gr.first]] = cell ? cell[gr.first + keep - 1] : rp_context::unknown;
             }
         }
-        st->sample_us = rp::now_us() - t2;
+        st->sample_us = rp::now_us() - t1 - st->head_us;
         return RP_OK;
     });
 }
