@@ -10,7 +10,6 @@ import (
 	"repartee/catalog"
 	"repartee/gpu"
 	"repartee/inference"
-	"repartee/inference/llama/gguf"
 	"repartee/supply"
 )
 
@@ -39,43 +38,29 @@ func (m *modelFlags) planHost() (*hostPlan, error) {
 	if total == 0 {
 		return nil, nil // this system does not say
 	}
-	want := gpu.Want{Card: "this machine", Total: total, Free: free, Reserve: total / 16, Parts: m.hostParts}
 	p := &hostPlan{later: m.laterParts, copies: map[string]uint64{}}
-	add := func(name, path string) {
-		file, err := gguf.Open(path)
-		if err != nil {
-			return // whoever loads it says what is wrong
-		}
-		print, err := file.Footprint()
-		if err != nil {
-			return
-		}
-		load := gpu.LoadOf(name, print, false, gpu.Step{Rows: rows, Outputs: outputs, Cells: m.CtxSize, KeyBits: kvBits[k], ValueBits: kvBits[v], GPULayers: -1})
-		load.MaxCells = min(load.MaxCells, mostCells)
-		load.GPULayers = len(load.Layers) + 1
-		load.Output += load.Host // all of it lies in one memory
-		load.Host = 0
-		p.copies[name] = print.Weights()
-		want.Models = append(want.Models, load)
-	}
-	seen := map[string]bool{}
-	drafts, err := m.draftPaths(m.named())
-	if err != nil {
+	want := gpu.Want{Card: "this machine", Total: total, Free: free, Reserve: total / 16, Parts: m.hostParts}
+	want.Models, err = m.loads(gpu.Step{Rows: rows, Outputs: outputs, Cells: m.CtxSize, KeyBits: kvBits[k], ValueBits: kvBits[v], GPULayers: -1})
+	if len(want.Models) == 0 || err != nil {
 		return nil, err
 	}
-	for _, spec := range m.named() {
-		path, err := catalog.Resolve(spec.Path, supply.Dir())
-		if err != nil || seen[path] {
-			continue
-		}
-		seen[path] = true
-		add(spec.Name, path)
-		if d := drafts[spec.Name]; d != "" {
-			add(spec.Name+" (draft)", d)
+	// All of a model lies in one memory.
+	together := func(l *gpu.Load) {
+		l.Output += l.Host
+		l.Host = 0
+		p.copies[l.Name] = l.Output
+		for _, b := range l.Layers {
+			p.copies[l.Name] += b
 		}
 	}
-	if len(want.Models) == 0 {
-		return nil, nil
+	for i := range want.Models {
+		l := &want.Models[i]
+		l.MaxCells = min(l.MaxCells, mostCells)
+		l.GPULayers = len(l.Layers) + 1
+		together(l)
+		if l.Draft != nil {
+			together(l.Draft)
+		}
 	}
 	if p.Plan, err = want.Fit(); err != nil {
 		err = fmt.Errorf("not enough memory: models and voices need %d MiB, %d MiB are free of %d MiB; give a smaller --ctx-size or fewer models", p.Need()>>20, free>>20, total>>20)
@@ -89,8 +74,8 @@ func (p *hostPlan) write(out io.Writer) error {
 	n := func(b uint64) string { return fmt.Sprint((b + 1<<19) >> 20) }
 	fmt.Fprintf(w, "MiB\tcells\tweights\tcopies, at most\tKV\tcompute\tsum\t\n")
 	sum := uint64(0)
-	for _, f := range p.Models {
-		all := f.Card() + p.copies[f.Name]
+	for f := range p.Each {
+		all := f.Own() + p.copies[f.Name]
 		sum += all
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t\n", f.Name, f.Cells, n(f.Weights), n(p.copies[f.Name]), n(f.KV), n(f.Compute), n(all))
 	}
@@ -114,7 +99,7 @@ func (p *hostPlan) show(con *console, table bool) {
 		}
 		return
 	}
-	for _, f := range p.Models {
+	for f := range p.Each {
 		slog.Info("memory plan", "model", f.Name, "cells", f.Cells, "weights_mib", f.Weights>>20, "copies_mib", p.copies[f.Name]>>20, "kv_mib", f.KV>>20, "compute_mib", f.Compute>>20)
 	}
 	for _, s := range p.Want.Parts {

@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,4 +59,24 @@ func TestHostPlan(t *testing.T) {
 	f(modelFlags{Model: []named{{"long", model("b.gguf", 1<<20)}}}, mostCells, "")
 	f(modelFlags{Model: []named{{"given", model("c.gguf", 2048)}}, CtxSize: 512}, 512, "")
 	f(modelFlags{Model: []named{{"huge", model("d.gguf", 2048)}}, CtxSize: 1 << 40}, 0, "not enough memory: models and voices need")
+
+	// What guesses for a model has as many cells, whatever it was trained for.
+	draft := modelFlags{Model: []named{{"guessed", model("e.gguf", 8192)}}, Draft: []named{{"guessed", model("f.gguf", 1<<20)}}, KVType: "auto", Parallel: 8}
+	g := func(speculate string, want []string) {
+		t.Helper()
+		draft.Speculate = speculate
+		p, err := draft.planHost()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for f := range p.Each {
+			got = append(got, fmt.Sprint(f.Name, " ", f.Cells))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("planHost with --speculate %s and a draft plans %q, want %q", speculate, got, want)
+		}
+	}
+	g("auto", []string{"guessed 8192", "guessed (draft) 8192"})
+	g("ngram", []string{"guessed 8192"})
 }

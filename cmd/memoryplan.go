@@ -31,28 +31,11 @@ func (m *modelFlags) planFor(out io.Writer) planner {
 			listed = 0
 		}
 		want := gpu.Want{Card: d.Name, Total: d.TotalBytes, Free: d.FreeBytes, Parts: m.parts}
-		seen := map[string]bool{}
-		for _, spec := range m.named() {
-			path, err := catalog.Resolve(spec.Path, supply.Dir())
-			if err != nil || seen[path] {
-				continue
-			}
-			seen[path] = true
-			file, err := gguf.Open(path)
-			if err != nil {
-				continue
-			}
-			print, err := file.Footprint()
-			if err != nil {
-				continue
-			}
-			load := gpu.LoadOf(spec.Name, print, file.Tied(), gpu.Step{
-				Rows: rows, Outputs: outputs, Cells: m.CtxSize, KeyBits: kvBits[k], ValueBits: kvBits[v], GPULayers: m.GPULayers, Listed: listed,
-			})
-			want.Models = append(want.Models, load)
-		}
-		if len(want.Models) == 0 {
-			return nil, nil
+		want.Models, err = m.loads(gpu.Step{
+			Rows: rows, Outputs: outputs, Cells: m.CtxSize, KeyBits: kvBits[k], ValueBits: kvBits[v], GPULayers: m.GPULayers, Listed: listed, OnCard: true,
+		})
+		if len(want.Models) == 0 || err != nil {
+			return nil, err
 		}
 		plan, err := want.Fit()
 		if werr := plan.Write(out); werr != nil {
@@ -68,12 +51,52 @@ func (m *modelFlags) planFor(out io.Writer) planner {
 		if layers == 0 && m.GPULayers != 0 {
 			return nil, fmt.Errorf("%w on %s: not one layer fits into %d MiB free of %d MiB", gpu.ErrFull, d.Name, d.FreeBytes>>20, d.TotalBytes>>20)
 		}
-		for _, f := range plan.Models {
+		for f := range plan.Each {
 			slog.Info("memory plan", "card", d.UUID, "model", f.Name, "layers", fmt.Sprintf("%d of %d", f.GPULayers, f.AllLayers), "cells", f.Cells,
 				"weights_mib", f.Weights>>20, "kv_mib", f.KV>>20, "compute_mib", f.Compute>>20, "host_mib", (f.HostWeights+f.HostKV)>>20)
 		}
 		return &plan, nil
 	}
+}
+
+// loads are what the models to load ask for, each with what guesses for it. Files that
+// are no models are left to those that load them.
+func (m *modelFlags) loads(step gpu.Step) (out []gpu.Load, err error) {
+	read := func(name, path string, step gpu.Step) *gpu.Load {
+		file, err := gguf.Open(path)
+		if err != nil {
+			return nil
+		}
+		print, err := file.Footprint()
+		if err != nil {
+			return nil
+		}
+		l := gpu.LoadOf(name, print, file.Tied(), step)
+		return &l
+	}
+	drafts, err := m.draftPaths(m.named())
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, spec := range m.named() {
+		path, err := catalog.Resolve(spec.Path, supply.Dir())
+		if err != nil || seen[path] {
+			continue
+		}
+		seen[path] = true
+		l := read(spec.Name, path, step)
+		if l == nil {
+			continue
+		}
+		if d := drafts[spec.Name]; d != "" && inference.Drafts(m.speculation()) {
+			own := step
+			own.Outputs, own.Listed = m.Parallel, 0
+			l.Draft = read(spec.Name+" (draft)", d, own)
+		}
+		out = append(out, *l)
+	}
+	return out, nil
 }
 
 // named are the models to load, the default one where none is given.

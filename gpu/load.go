@@ -10,17 +10,18 @@ type Step struct {
 	Listed  int // rows whose best tokens are found on the card, 0 = none
 	// KeyBits and ValueBits are the size of one element of the cache.
 	KeyBits, ValueBits float64
-	GPULayers          int // −1 = all
+	GPULayers          int  // −1 = all
+	OnCard             bool // false = all in the host's memory, where a tied embedding lies once
 }
 
 // LoadOf makes a plan's entry of what a model's file says. tied models take their
-// embedding onto the card a second time, as the head.
+// embedding onto a card a second time, as the head.
 func LoadOf(name string, p gguf.Footprint, tied bool, s Step) Load {
 	l := Load{
 		Name: name, Layers: p.Layers, Output: p.Output, Host: p.Host, Cells: s.Cells, MaxCells: max(p.Context, LeastCells), GPULayers: s.GPULayers,
 		CellLayer: uint64((float64(p.KeyWidth)*s.KeyBits + float64(p.ValueWidth)*s.ValueBits) / 8),
 	}
-	if tied {
+	if tied && s.OnCard {
 		l.Output += p.Host
 	}
 	// The widest points of a step's graph, float32, alive at once with the residual

@@ -26,6 +26,9 @@ type Load struct {
 	Cells, MaxCells int
 	// GPULayers wanted, the head counted as one more; −1 = as many as fit.
 	GPULayers int
+	// Draft guesses for it, nil = nothing does: it gets as many cells, and no more
+	// layers on the card. Its own Cells, MaxCells, GPULayers and Draft mean nothing.
+	Draft *Load
 }
 
 // Part is something else that lies on the card, such as a voice.
@@ -63,10 +66,28 @@ type Fit struct {
 	Compute     uint64 `json:"compute_bytes"`
 	HostWeights uint64 `json:"host_weights_bytes"`
 	HostKV      uint64 `json:"host_kv_bytes"`
+	Draft       *Fit   `json:"draft,omitempty"`
 }
 
-// Card is the sum on the card.
-func (f Fit) Card() uint64 { return f.Weights + f.KV + f.Compute }
+// Own is the sum on the card without the draft.
+func (f Fit) Own() uint64 { return f.Weights + f.KV + f.Compute }
+
+// Card is the sum on the card with the draft.
+func (f Fit) Card() uint64 {
+	if f.Draft == nil {
+		return f.Own()
+	}
+	return f.Own() + f.Draft.Own()
+}
+
+// Each is every model of the plan, drafts behind theirs.
+func (p Plan) Each(yield func(Fit) bool) {
+	for _, f := range p.Models {
+		if !yield(f) || f.Draft != nil && !yield(*f.Draft) {
+			return
+		}
+	}
+}
 
 // Plan is what goes where.
 type Plan struct {
@@ -128,6 +149,10 @@ func (p Plan) cellsFor(i int) int {
 	m, f := p.Want.Models[i], p.Models[i]
 	others := p.Need() - f.KV
 	each := m.CellLayer * uint64(f.cardLayers())
+	if m.Draft != nil {
+		others -= f.Draft.KV
+		each += m.Draft.CellLayer * uint64(f.Draft.cardLayers())
+	}
 	if each == 0 || others >= p.Want.Free {
 		return min(LeastCells, m.most())
 	}
@@ -172,6 +197,10 @@ func (m Load) place(n, cells int) Fit {
 	}
 	f.KV = m.CellLayer * uint64(card) * uint64(cells)
 	f.HostKV = m.CellLayer * uint64(len(m.Layers)-card) * uint64(cells)
+	if m.Draft != nil {
+		d := m.Draft.place(min(n, len(m.Draft.Layers)+1), cells)
+		f.Draft = &d
+	}
 	return f
 }
 

@@ -42,6 +42,14 @@ func TestFitShrinksCellsThenLayers(t *testing.T) {
 	f("not even the voice", 99, nil, 0, 0, "needs 100 MiB, free 99 MiB of 24576 MiB: 1 MiB too little")
 	f("cells fixed: layers go", 634, func(m *Load) { m.Cells = 32768 }, 4, 32768, "")
 	f("layers fixed: cells go", 634, func(m *Load) { m.GPULayers = 5 }, 5, 16384, "")
+	// A draft of two layers of 10 MiB, a head of 5 and 1 KiB a cell and layer: 25 and 64 more.
+	draft := func(m *Load) {
+		m.Draft = &Load{Name: "draft", Layers: []uint64{10 << 20, 10 << 20}, Output: 5 << 20, CellLayer: 1 << 10}
+	}
+	f("room for all and a draft", 787, draft, 5, 32768, "")
+	f("half the cells of both", 691, draft, 5, 16384, "")
+	f("one layer of the model for a draft", 618, draft, 4, 25088, "")
+	f("both fixed, and a draft", 786, func(m *Load) { m.GPULayers, m.Cells = 5, 32768; draft(m) }, 0, 0, "1 MiB too little")
 	f("both fixed", 634, func(m *Load) { m.GPULayers, m.Cells = 5, 32768 }, 0, 0, "64 MiB too little")
 }
 
@@ -59,23 +67,42 @@ func TestFitNeverLies(t *testing.T) {
 			if rapid.Bool().Draw(t, "fixed") {
 				m.Cells = rapid.IntRange(256, 131072).Draw(t, "cells")
 			}
+			if rapid.Bool().Draw(t, "guessed for") {
+				m.Draft = &Load{
+					Layers: rapid.SliceOfN(size, 1, 4).Draw(t, "draft's layers"), Output: size.Draw(t, "draft's output"), Host: size.Draw(t, "draft's host"),
+					Compute: size.Draw(t, "draft's compute"), CellLayer: rapid.Uint64Range(0, 1<<16).Draw(t, "draft's cell"),
+				}
+			}
 			w.Models = append(w.Models, m)
 		}
 		p, err := w.Fit()
 		if (err == nil) != (p.Need() <= w.Free) {
 			t.Fatalf("Fit = %v with need %d and free %d", err, p.Need(), w.Free)
 		}
-		for i, f := range p.Models {
-			m := w.Models[i]
+		whole := func(i int, m Load, f Fit) {
+			t.Helper()
 			total := m.Output + m.Host
 			for _, b := range m.Layers {
 				total += b
 			}
 			if got := f.Weights + f.HostWeights; got != total {
-				t.Fatalf("model %d: weights on card and host are %d bytes, want %d", i, got, total)
+				t.Fatalf("model %d: weights of %q on card and host are %d bytes, want %d", i, m.Name, got, total)
 			}
 			if got, want := f.KV+f.HostKV, m.CellLayer*uint64(len(m.Layers))*uint64(f.Cells); got != want {
-				t.Fatalf("model %d: KV is %d bytes, want %d", i, got, want)
+				t.Fatalf("model %d: KV of %q is %d bytes, want %d", i, m.Name, got, want)
+			}
+		}
+		for i, f := range p.Models {
+			m := w.Models[i]
+			whole(i, m, f)
+			if (f.Draft == nil) != (m.Draft == nil) {
+				t.Fatalf("model %d: the plan has draft %v, want %v", i, f.Draft, m.Draft)
+			}
+			if f.Draft != nil {
+				whole(i, *m.Draft, *f.Draft)
+				if f.Draft.Cells != f.Cells || f.Draft.GPULayers != min(f.GPULayers, len(m.Draft.Layers)+1) {
+					t.Fatalf("model %d of %d cells and %d layers: its draft has %d and %d", i, f.Cells, f.GPULayers, f.Draft.Cells, f.Draft.GPULayers)
+				}
 			}
 			if m.Cells > 0 && f.Cells != m.Cells {
 				t.Fatalf("model %d: %d cells, want the %d asked for", i, f.Cells, m.Cells)
@@ -88,7 +115,9 @@ func TestFitNeverLies(t *testing.T) {
 }
 
 func TestPlanTable(t *testing.T) {
-	p, err := Want{Card: "H200", Total: 2 << 30, Free: 1 << 30, Models: []Load{small()}, Parts: []Part{{"voice joe", 60 << 20}}, Reserve: 40 << 20}.Fit()
+	guessed := small()
+	guessed.Draft = &Load{Name: "small (draft)", Layers: []uint64{7 << 20}, CellLayer: 1 << 10}
+	p, err := Want{Card: "H200", Total: 2 << 30, Free: 1 << 30, Models: []Load{guessed}, Parts: []Part{{"voice joe", 60 << 20}}, Reserve: 40 << 20}.Fit()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +125,7 @@ func TestPlanTable(t *testing.T) {
 	if err := p.Write(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"5 of 5", "32768", "450", "128", "voice joe", "reserve", "698", "free of 2048", "1024"} {
+	for _, want := range []string{"5 of 5", "32768", "450", "128", "voice joe", "small (draft)", "2 of 2", "39", "reserve", "737", "free of 2048", "1024"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("Write prints no %q:\n%s", want, b.String())
 		}

@@ -11,8 +11,8 @@ func (p Plan) Write(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	n := func(b uint64) string { return fmt.Sprintf("%d", (b+1<<19)>>20) }
 	fmt.Fprintf(w, "MiB on %s\tlayers\tcells\tweights\tKV\tcompute\tsum\tin the host's memory\t\n", p.Want.Card)
-	for _, m := range p.Models {
-		fmt.Fprintf(w, "%s\t%d of %d\t%d\t%s\t%s\t%s\t%s\t%s\t\n", m.Name, m.GPULayers, m.AllLayers, m.Cells, n(m.Weights), n(m.KV), n(m.Compute), n(m.Card()), n(m.HostWeights+m.HostKV))
+	for m := range p.Each {
+		fmt.Fprintf(w, "%s\t%d of %d\t%d\t%s\t%s\t%s\t%s\t%s\t\n", m.Name, m.GPULayers, m.AllLayers, m.Cells, n(m.Weights), n(m.KV), n(m.Compute), n(m.Own()), n(m.HostWeights+m.HostKV))
 	}
 	for _, s := range p.Want.Parts {
 		fmt.Fprintf(w, "%s\t\t\t\t\t\t%s\t\t\n", s.Name, n(s.Bytes))

@@ -54,7 +54,7 @@ func load(cfg LoadConfig) (*Engine, error) {
 	cfg.Config = cfg.withDefaults()
 	model, err := llama.LoadModel(llama.ModelParams{
 		Path: cfg.Path, GPULayers: cfg.GPULayers, Progress: cfg.Progress,
-		Heads: cfg.DraftPath == "" && cfg.Synthetic == 0 && cfg.Speculate != SpeculateOff && cfg.Speculate != SpeculateNgram,
+		Heads: cfg.DraftPath == "" && cfg.Synthetic == 0 && Drafts(cfg.Speculate),
 	})
 	if err != nil {
 		return nil, err

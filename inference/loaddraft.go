@@ -7,11 +7,14 @@ import (
 	"repartee/inference/llama"
 )
 
+// Drafts tells whether a draft model or head has a part in a way of guessing.
+func Drafts(s Speculation) bool { return s != SpeculateOff && s != SpeculateNgram }
+
 // loadDraft makes cfg's draft model resident, nil when there is none; a draft head,
 // with or without a file of its own, is attached by attachHead. It refuses a file
 // that cannot guess for target, with the reason.
 func loadDraft(cfg LoadConfig, target *llama.Model) (*DraftModel, error) {
-	if cfg.Speculate == SpeculateOff || cfg.Speculate == SpeculateNgram || cfg.Synthetic > 0 {
+	if !Drafts(cfg.Speculate) || cfg.Synthetic > 0 {
 		return nil, nil
 	}
 	if cfg.DraftPath == "" {
