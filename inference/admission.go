@@ -139,6 +139,7 @@ func (s *scheduler) start(t *task) bool {
 		}
 	}
 	s.beginRestore(t, first)
+	s.guess.begins(t)
 	s.run(t)
 	return true
 }

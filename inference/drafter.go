@@ -10,7 +10,9 @@ import (
 // goroutine: a draft model or a draft head.
 type drafter interface {
 	books() *drafting
-	// knows tells whether it can read all of a task's tokens.
+	// begins tells of a task that has its sequence and is read from now on.
+	begins(t *task)
+	// knows tells whether it can read, or has read, all of a task's tokens.
 	knows(t *task) bool
 	// behind is how many tokens of a task it has yet to read before it guesses, the
 	// newest included.

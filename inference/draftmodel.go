@@ -305,6 +305,7 @@ func (d *modelDrafter) depth(int) int { return maxRounds }
 func (d *modelDrafter) most() int { return maxRounds }
 
 func (d *modelDrafter) context() Context                 { return d.ctx }
+func (d *modelDrafter) begins(*task)                     {}
 func (d *modelDrafter) awake() bool                      { return true }
 func (d *modelDrafter) used(bool)                        {}
 func (d *modelDrafter) following(int, int) time.Duration { return 0 } // it reads when it drafts

@@ -84,7 +84,7 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 		// One of them is tried when enough was put aside for it.
 		t := g.wanting[0]
 		reading := own.cost.predict(stepLoad{rows: max(d.behind(t), 1), attended: d.behind(t) * len(t.tokens) / 2, outputs: 1})
-		if own.trial.begin(max(reading, d.rounds(1, 1, 1, t.filled)) + s.cost.predict(load.guessing(1, t.filled)) - s.cost.predict(load)) {
+		if own.trial.begin(max(reading, d.rounds(1, 1, 1, t.filled))) {
 			g.turnDown(1)
 			return 1, 0
 		}

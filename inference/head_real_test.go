@@ -134,12 +134,7 @@ func TestAHeadIsUsedWhereItPays(t *testing.T) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
 			e := loadChain(t, model, head, Config{Name: "chain", Cells: 2048, Parallel: 1, Speculate: SpeculateDraft})
-			if err := e.errand(func() {
-				gpu := newCostModel(true)
-				cheap := gpu.scaled(0.05)
-				gpu.fixed, cheap.fixed = true, true
-				e.sched.cost, e.sched.guess.model.books().cost = gpu, cheap
-			}); err != nil {
+			if err := e.errand(func() { cheapRows(e) }); err != nil {
 				t.Fatal(err)
 			}
 			say(t, e, 3, 200)

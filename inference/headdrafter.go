@@ -23,16 +23,19 @@ const mostLost = 3
 // headDrafter guesses with a draft head, which reads the hidden states of every step
 // as it is computed: it is never behind, but what it did not read is lost to it. So
 // reading costs something whether it guesses or not, and a head that does not pay
-// stops reading until its trials have saved enough to look again.
+// stops reading. It looks again when enough was put aside for it and a request begins:
+// one that is under way has said what the head would have to know.
 type headDrafter struct {
 	drafting
-	ctx  headContext
-	head llama.Head
-	wish llama.Draft
-	on   bool
-	idle int  // decisions in a row that it does not pay
-	gone bool // it failed
-	lost int  // steps in a row that it could not read
+	ctx   headContext
+	head  llama.Head
+	wish  llama.Draft
+	on    bool
+	turn  int  // how often it has begun to read
+	pays  bool // the last decision was for it
+	asked int  // decisions against it in a row that it still may take
+	gone  bool // it failed
+	lost  int  // steps in a row that it could not read
 }
 
 func newHeadDrafter(e *Engine, parent *costModel) (*headDrafter, error) {
@@ -40,11 +43,32 @@ func newHeadDrafter(e *Engine, parent *costModel) (*headDrafter, error) {
 	if !ok {
 		return nil, errors.New("the context takes no draft heads")
 	}
-	return &headDrafter{drafting: newDrafting(e, parent), ctx: ctx, head: e.cfg.Draft.Head, on: true}, nil
+	return &headDrafter{drafting: newDrafting(e, parent), ctx: ctx, head: e.cfg.Draft.Head, on: true, asked: followSteps}, nil
 }
 
-func (d *headDrafter) knows(*task) bool { return true } // the tokens are the same
-func (d *headDrafter) behind(*task) int { return 1 }
+// begins has it read again where what is put aside pays for the task's prompt and for
+// as many steps as the prompt and a trial may take.
+func (d *headDrafter) begins(t *task) {
+	if !d.on && !d.gone {
+		prompt := max(t.pending(), 1)
+		price := d.following(prompt, prompt*len(t.tokens)/2) + followSteps*d.following(1, len(t.tokens))
+		if d.trial.saved > min(price, mostAside*9/10) {
+			d.turn++
+			d.follow(true)
+			d.asked = 2 * followSteps
+		}
+	}
+	t.heard = d.turn
+	if !d.on {
+		t.heard = unheard
+	}
+}
+
+// unheard is a task's time of a head that did not read when it began.
+const unheard = -1
+
+func (d *headDrafter) knows(t *task) bool { return t.heard == d.turn }
+func (d *headDrafter) behind(*task) int   { return 1 }
 
 func (d *headDrafter) draft(tasks []*task, most int, _ func(*task) bool) {
 	d.wish.Reset()
@@ -115,33 +139,19 @@ func (d *headDrafter) depth(rounds int) int {
 	return rounds
 }
 
-func (d *headDrafter) awake() bool {
-	if d.on || d.gone {
-		return d.on
-	}
-	// Reading is paid out of what is put aside for trials.
-	if d.trial.saved > min(followSteps*d.following(1, 0), mostAside*9/10) {
-		d.follow(true)
-	}
-	return false // it has read nothing yet
-}
+func (d *headDrafter) awake() bool { return d.on }
 
 func (d *headDrafter) used(pays bool) {
-	if !d.on {
-		return
-	}
+	d.pays = pays
 	if pays {
-		d.idle = 0
-		return
-	}
-	d.trial.spend(d.following(1, 0))
-	if d.idle++; d.idle > followSteps {
+		d.asked = followSteps
+	} else if d.asked--; d.asked < 0 {
 		d.follow(false)
 	}
 }
 
 func (d *headDrafter) follow(on bool) {
-	d.on, d.idle = on, 0
+	d.on, d.pays = on, false
 	d.ctx.FollowHead(on)
 }
 
@@ -157,6 +167,9 @@ func (d *headDrafter) stepped(b *llama.Batch, load stepLoad) {
 		took := time.Duration(b.HeadMicros) * time.Microsecond
 		d.cost.learn(stepLoad{rows: load.rows, attended: load.attended}, took)
 		d.book(1, load.rows, took)
+		if !d.pays {
+			d.trial.spend(took)
+		}
 	}
 }
 

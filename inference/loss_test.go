@@ -35,7 +35,7 @@ func TestLossesAreBounded(t *testing.T) {
 			k.price = price
 			accepted := min(right, 1)
 			right -= accepted
-			g.learn(k, 1, accepted)
+			g.learn(k, 1, accepted, 1, accepted)
 			lost += time.Duration(accepted)*plain - price
 			least = min(least, lost)
 		}

@@ -180,5 +180,6 @@ func (s *scheduler) shift(t *task) bool {
 	}
 	t.seq, t.open, t.filled = seq, true, held
 	s.beginRestore(t, false)
+	s.guess.begins(t)
 	return true
 }

@@ -39,7 +39,6 @@ type guesser struct {
 		draft       time.Duration // the draft model's time
 		streams     int
 	}
-	spare time.Duration // what may be spent to see whether copies pay again
 }
 
 // outputRows is how many rows of a step may have logits: enough for a few
@@ -98,6 +97,13 @@ func (g *guesser) start(t *task) {
 	t.draft = make([]Token, 0, t.guesses)
 }
 
+// begins tells the drafter of a task that has its sequence.
+func (g *guesser) begins(t *task) {
+	if g.model != nil && t.drafts {
+		g.model.begins(t)
+	}
+}
+
 // draft chooses every generating sequence's guesses for the next step: a copy
 // where one is likelier to pay than the draft model, else what that says.
 func (s *scheduler) draft() {
@@ -127,6 +133,7 @@ func (s *scheduler) draft() {
 		if t.spec == nil || !t.decoding() {
 			continue
 		}
+		t.beyond = nil
 		t.room = min(t.guesses, t.limit-len(t.tokens)-1, left.outputs, left.rows, free)
 		if t.room <= 0 {
 			t.wants = false
@@ -161,7 +168,6 @@ func (s *scheduler) draft() {
 		g.step.draft = g.model.books().stats.Time - spent
 	}
 	g.step.with = s.withGraphs(load, streams)
-	g.spare = min(g.spare+g.step.plain/probeShare, mostSpare)
 	if g.model != nil {
 		m := g.model.books()
 		m.trial.aside(g.step.plain)
@@ -203,7 +209,7 @@ func (s *scheduler) depth(t *task, load stepLoad, streams int) (int, float64) {
 	}
 	base := s.withGraphs(load, streams)
 	if n = s.reach(base, load, t.filled, n, streams); n == 0 {
-		return 0, 0 // nor is there anything to be learned by trying one
+		return 0, 0
 	}
 	with := func(k int) time.Duration { return s.withGraphs(load.guessing(k, t.filled), streams) }
 	cost := func(k int) float64 { return with(k).Seconds() }
@@ -214,12 +220,6 @@ func (s *scheduler) depth(t *task, load stepLoad, streams int) (int, float64) {
 	price := with(k) - base
 	if !t.wants && !s.guess.affords(t) {
 		return 0, 0
-	}
-	if k == 1 && gain == 0 { // a guess that was turned down, to see whether it is right by now
-		if s.guess.spare < price {
-			return 0, 0
-		}
-		s.guess.spare -= price
 	}
 	t.price = price * time.Duration(streams)
 	return k, gain
@@ -261,21 +261,18 @@ func (l stepLoad) guessing(k, depth int) stepLoad {
 	return l
 }
 
-// take books the first k of a task's guesses.
+// take books the first k of a task's guesses. The next one is not verified, but the
+// step says whether it would have been right: what was turned down is judged for
+// nothing, and never has to be tried.
 func (s *scheduler) take(t *task, k int, load, left *stepLoad, free *int) {
-	t.draft = t.draft[:k]
+	t.draft, t.beyond = t.draft[:k], t.draft[k:min(k+1, len(t.draft))]
 	*load = load.guessing(k, t.filled)
 	left.rows, left.outputs, *free = left.rows-k, left.outputs-k, *free-k
 }
 
 // probeShare: of the time of steps, one part in so many may go into finding out
-// whether copies that were turned down pay by now, and as much for the draft model.
+// whether a draft model that was turned down pays by now.
 const probeShare = 200
-
-// mostSpare is the most of it that is saved up for copies: a second row costs less
-// on most machines, and what was saved while nothing could be copied must not go
-// into one answer.
-const mostSpare = 100 * time.Millisecond
 
 // verified takes in which of a task's guesses were right, and drops the cells of
 // the others; false when the task ended because its sampling failed.
@@ -293,10 +290,17 @@ func (s *scheduler) verified(t *task, g *llama.Group) bool {
 			}
 		}
 	}
-	if g.Err == nil && (n > 0 || t.wants) {
-		s.guess.learn(t, n, accepted)
+	judged, right := n, accepted
+	if g.Err == nil && len(t.beyond) > 0 && g.Accepted == n+1 {
+		judged++
+		if s.batch.Out[g.First+n] == t.beyond[0] {
+			right++
+		}
 	}
-	t.draft, t.wants = t.draft[:0], false
+	if g.Err == nil && (judged > 0 || t.wants) {
+		s.guess.learn(t, n, accepted, judged, right)
+	}
+	t.draft, t.wants, t.beyond = t.draft[:0], false, nil
 	if g.Err != nil {
 		s.end(t, FinishError, g.Err)
 		return false
@@ -304,8 +308,9 @@ func (s *scheduler) verified(t *task, g *llama.Group) bool {
 	return true
 }
 
-// learn books the outcome of a task's guesses.
-func (g *guesser) learn(t *task, n, accepted int) {
+// learn books the outcome of a task's guesses: how many were verified and accepted, and
+// how many judged and right.
+func (g *guesser) learn(t *task, n, accepted, judged, right int) {
 	if t.wants && len(t.follow.probs) == 0 {
 		return // the draft model only read
 	}
@@ -313,7 +318,7 @@ func (g *guesser) learn(t *task, n, accepted int) {
 		// It has read all but the last of what it drafted.
 		t.follow.valid = len(t.tokens) + accepted
 	}
-	from := t.spec.Learn(n, accepted)
+	from := t.spec.Learn(judged, right)
 	if from == speculation.Draft {
 		g.model.books().trial.learn(accepted > 0) // one that was not worth verifying is wrong too
 	}

@@ -159,6 +159,31 @@ func TestARepeatedAnswerIsGuessed(t *testing.T) {
 	f("c", Request{Prediction: tokens(b.model.generate(tokens("a prompt"), 120))}, 12, 2, true)
 }
 
+// A guess that was turned down is compared with what the model says in its place.
+func TestWhatIsTurnedDownIsJudged(t *testing.T) {
+	f := func(name string, right int, less, more float64) {
+		t.Helper()
+		b := newBench(4096, Config{Parallel: 1, force: func(int) int { return 0 }})
+		defer b.Close()
+		prompt := tokens("a prompt")
+		want := b.model.generate(prompt, 60)
+		guess := want[:right] + strings.Repeat("?", 60-right)
+		if got, _, err := b.ask(context.Background(), &Request{Prompt: prompt, MaxTokens: 60, Prediction: tokens(guess)}); err != nil || got != want {
+			t.Fatalf("%s: answer = %q, %v, want %q", name, got, err, want)
+		}
+		prior, chance := speculation.NewRates(nil).At(speculation.Prediction, 0, 0), 0.0
+		var drafted [speculation.Sources]int64
+		if err := b.errand(func() { chance, drafted = b.sched.guess.rates[0].At(speculation.Prediction, 0, 0), b.sched.guess.stats.Drafted }); err != nil {
+			t.Fatal(err)
+		}
+		if chance < prior+less || chance > prior+more || drafted != [speculation.Sources]int64{} {
+			t.Errorf("%s: the chance of a guess went from %.2f to %.2f with %v guesses verified, want it to change by %.2f … %.2f with none", name, prior, chance, drafted, less, more)
+		}
+	}
+	f("a right prediction", 60, 0.01, 1)
+	f("one that is wrong behind the first word", 1, -1, -0.01)
+}
+
 // With Synthetic, what was answered before is guessed with the chosen chance, and
 // nothing else is.
 func TestSyntheticGuesses(t *testing.T) {

@@ -44,15 +44,17 @@ type task struct {
 	spec    *speculation.Sequence // nil = no guesses
 	guesses int                   // most of them in a step
 	draft   []Token               // guesses in this step, behind the newest token
+	beyond  []Token               // the next one, which this step does not verify, if there is one
 	room    int                   // most guesses in this step
 	price   time.Duration         // of those, for all streams together
 	credit  time.Duration         // what copies may still lose, see guesser.affords
 	earned  bool                  // credit has begun
 
 	// Guesses of the draft model: copies and drafts say who may guess, wants that it
-	// was the draft model's turn in this step, known how many tokens it can read.
+	// was the draft model's turn in this step, known how many tokens it can read, heard
+	// since when a draft head reads it.
 	copies, drafts, wants bool
-	known                 int
+	known, heard          int
 	follow                follower
 	odds, hope            float64 // of the last guess, and tokens to be expected
 

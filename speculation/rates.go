@@ -103,7 +103,6 @@ type Rates struct {
 	keep   float64 // weight of what was known, at each new piece of evidence
 	cell   [Sources][grades][depths]chance
 	ahead  [depths]chance // of a draft before it is made
-	probes [Sources][grades]struct{ waited, every int }
 }
 
 // NewRates makes rates that start from parent's, nil = from what is usual.
@@ -113,11 +112,6 @@ func NewRates(parent *Rates) *Rates {
 		return r
 	}
 	r.keep = 0.995
-	for s := range r.probes {
-		for m := range r.probes[s] {
-			r.probes[s][m].every = minProbe
-		}
-	}
 	return r
 }
 
@@ -153,23 +147,16 @@ func (r *Rates) Ahead(i int) float64 {
 	return r.ahead[depthOf(i)].over(prior)
 }
 
-// Learn takes in how many of the drafted guesses were right.
-func (r *Rates) Learn(s Source, length, drafted, accepted int) {
+// Learn takes in how many of the first guesses the model has judged, and how many of
+// those were right. One behind the last that was verified is judged too where all
+// those were right: the model has said what stands in its place.
+func (r *Rates) Learn(s Source, length, judged, right int) {
 	if r.parent != nil {
-		r.parent.Learn(s, length, drafted, accepted)
+		r.parent.Learn(s, length, judged, right)
 	}
 	grade := matchOf(length)
-	for i := range min(drafted, accepted+1) {
-		r.cell[s][grade][depthOf(i)].learn(hit(i < accepted), r.keep)
-	}
-	if r.parent == nil && drafted > 0 {
-		p := &r.probes[s][grade]
-		p.waited = 0
-		if accepted > 0 {
-			p.every = max(p.every/2, minProbe)
-		} else {
-			p.every = min(p.every*2, maxProbe)
-		}
+	for i := range min(judged, right+1) {
+		r.cell[s][grade][depthOf(i)].learn(hit(i < right), r.keep)
 	}
 }
 
@@ -180,42 +167,24 @@ func hit(right bool) float64 {
 	return 0
 }
 
-// LearnDraft takes in a draft: the draft model's probabilities of its tokens, how
-// many of them were verified, and how many of those were right.
-func (r *Rates) LearnDraft(p []float32, verified, accepted int) {
+// LearnDraft takes in a draft as Learn does: the draft model's probabilities of its
+// tokens, how many of them were judged, and how many of those were right.
+func (r *Rates) LearnDraft(p []float32, judged, right int) {
 	if r.parent != nil {
-		r.parent.LearnDraft(p, verified, accepted)
+		r.parent.LearnDraft(p, judged, right)
 	}
 	for i := range p {
 		switch {
-		case i < verified && i <= accepted:
-			right := hit(i < accepted)
-			r.cell[Draft][certainty(p[i])][depthOf(i)].learn(right, r.keep)
-			r.ahead[depthOf(i)].learn(right, r.keep)
-		case verified <= accepted: // nobody knows: what it was thought of
+		case i < judged && i <= right:
+			h := hit(i < right)
+			r.cell[Draft][certainty(p[i])][depthOf(i)].learn(h, r.keep)
+			r.ahead[depthOf(i)].learn(h, r.keep)
+		case judged <= right: // nobody knows: what it was thought of
 			r.ahead[depthOf(i)].learn(r.AtDraft(p[i], i), r.keep)
 		default: // behind a wrong one
 			return
 		}
 	}
-}
-
-// How many guesses in a row are turned down before one is tried all the same:
-// without that, a chance once thought small would stay so.
-const (
-	minProbe = 32
-	maxProbe = 1024
-)
-
-// probe tells whether a guess that was turned down should be tried. All
-// requests with the same parent count together.
-func (r *Rates) probe(s Source, length int) bool {
-	for r.parent != nil {
-		r = r.parent
-	}
-	p := &r.probes[s][matchOf(length)]
-	p.waited++
-	return p.waited > p.every
 }
 
 // Print writes the chances as lines of a table, tabs between the columns: the

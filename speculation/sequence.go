@@ -107,20 +107,16 @@ func (s *Sequence) Sure() bool {
 // Depth returns how many of n proposed guesses to verify, and the gain: see the
 // function. cost includes what other sequences have planned already.
 func (s *Sequence) Depth(n, streams int, cost func(k int) float64) (int, float64) {
-	k, gain := Depth(n, float64(streams), s.Chance, cost)
-	if k == 0 && n > 0 && s.source != Draft && s.rates.probe(s.source, s.length) {
-		return 1, 0
-	}
-	return k, gain
+	return Depth(n, float64(streams), s.Chance, cost)
 }
 
-// Learn takes in how many of the verified guesses were right, and returns where
-// they came from.
-func (s *Sequence) Learn(verified, accepted int) Source {
+// Learn takes in how many of the guesses proposed last were judged and right, as Rates
+// does, and returns where they came from.
+func (s *Sequence) Learn(judged, right int) Source {
 	if s.source == Draft {
-		s.rates.LearnDraft(s.drafts, verified, accepted)
+		s.rates.LearnDraft(s.drafts, judged, right)
 	} else {
-		s.rates.Learn(s.source, s.length, verified, accepted)
+		s.rates.Learn(s.source, s.length, judged, right)
 	}
 	return s.source
 }

@@ -47,7 +47,13 @@ func simulate(streams, n int, chance float64, cost func(rows float64) float64) f
 			for accepted < d.k && rng.Float64() < chance {
 				accepted++
 			}
-			rates[i].Learn(Own, d.length, d.k, accepted)
+			judged, right := d.k, accepted
+			if right == judged && judged < MaxDraft {
+				if judged++; rng.Float64() < chance {
+					right++
+				}
+			}
+			rates[i].Learn(Own, d.length, judged, right)
 			done[i] += 1 + accepted
 			tokens += 1 + accepted
 		}
