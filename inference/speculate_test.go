@@ -173,7 +173,9 @@ func TestWhatIsTurnedDownIsJudged(t *testing.T) {
 		}
 		prior, chance := speculation.NewRates(nil).At(speculation.Prediction, 0, 0), 0.0
 		var drafted [speculation.Sources]int64
-		if err := b.errand(func() { chance, drafted = b.sched.guess.rates[0].At(speculation.Prediction, 0, 0), b.sched.guess.stats.Drafted }); err != nil {
+		if err := b.errand(func() {
+			chance, drafted = b.sched.guess.rates[0].At(speculation.Prediction, 0, 0), b.sched.guess.stats.Drafted
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if chance < prior+less || chance > prior+more || drafted != [speculation.Sources]int64{} {

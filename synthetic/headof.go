@@ -14,7 +14,7 @@ import (
 func EAGLE3Of(path string, tokens int, seed uint64) ([]byte, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("synthetic: %q: %w", path, err)
 	}
 	number := func(key string) int64 {
 		n, _ := f.Meta["llama."+key].Int()
