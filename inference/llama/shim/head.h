@@ -74,6 +74,7 @@ class head {
     std::vector<std::vector<float>> probs;
     llama_tokens                    nothing;
 
+    static rp_head_kind kind_of(const llama_model * m); // throws where it has none
     void check() const;
     void check_shared() const;
     bool mend();
