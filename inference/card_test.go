@@ -162,16 +162,14 @@ func TestStreamsJoinTogetherOnAGPU(t *testing.T) {
 // learned: long chunks beside streams, deep guesses.
 func TestAGPUIsPlannedForFromTheStart(t *testing.T) {
 	cpu, gpu := newCostModel(false), newCostModel(true)
-	beside := stepLoad{rows: 8, attended: 8 * 1000, outputs: 8}
+	beside := decoding(8, 8*1000)
 	budget := func(c *costModel) time.Duration { return 50*time.Millisecond + c.predict(beside) }
 	if c, g := cpu.chunk(beside, 1000, budget(cpu), 1, 1024), gpu.chunk(beside, 1000, budget(gpu), 1, 1024); g != 1024 || c >= 32 {
 		t.Errorf("beside 8 streams a chunk has %d rows on a processor and %d on a GPU, want fewer than 32 and all 1024", c, g)
 	}
 	depth := func(c *costModel) int {
 		k, _ := speculation.Depth(16, 4, func(int) float64 { return 0.8 }, func(k int) float64 {
-			l := stepLoad{rows: 4, attended: 4000, outputs: 4}.with(k, 1000)
-			l.outputs += k
-			return c.predict(l).Seconds()
+			return c.predict(decoding(4, 4*1000).guessing(k, 1000)).Seconds()
 		})
 		return k
 	}

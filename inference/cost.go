@@ -5,72 +5,26 @@ import (
 	"time"
 )
 
-// stepLoad is what the time of a step depends on.
-type stepLoad struct {
-	rows     int
-	attended int  // sum over the rows of the cells each looks at
-	outputs  int  // rows whose logits are computed
-	joined   bool // it has another number of rows than the step before: the library builds its graph anew
-}
-
-// knots are the numbers of rows whose cost is learned each by itself; between them
-// it is a straight line, and behind the last one the same line goes on. Kernels
-// change with the rows (one row, a tile of 16 or 32, several tiles), so one price a
-// row would be wrong by several times on some machines.
-var knots = [...]int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048}
-
-// costs is how many prices a costModel has: one for each knot, one for a thousand
-// attended cells, one for an output, one for a new graph.
-const (
-	attending = len(knots)
-	output    = len(knots) + 1
-	building  = len(knots) + 2
-	costs     = len(knots) + 3
-)
-
-// term is a feature that is not 0.
-type term struct {
-	i int
-	x float64
-}
-
-// terms are a load's features: its place between two knots, its attended cells in
-// thousands, its outputs, and whether its graph is new.
-func (l stepLoad) terms() [5]term {
-	lo := 0
-	for lo < len(knots)-2 && l.rows >= knots[lo+1] {
-		lo++
-	}
-	f := float64(l.rows-knots[lo]) / float64(knots[lo+1]-knots[lo])
-	if l.rows < 1 {
-		f = 0
-	}
-	built := 0.0
-	if l.joined {
-		built = 1
-	}
-	return [5]term{{lo, 1 - f}, {lo + 1, f}, {attending, float64(l.attended) / 1000}, {output, float64(l.outputs)}, {building, built}}
-}
-
-// costModel predicts the time of a step, learned by recursive least squares on
-// relative errors, with slow forgetting of what steps speak of, because a machine's
-// neighbours and clocks change. It starts from a guess of the machine's kind, see
-// newCostModel.
+// costModel predicts the time of a step. It starts from a guess of the machine's
+// kind, see newCostModel, and learns by least squares on relative errors from what
+// steps took. What it knows of each kind of step is forgotten slowly by steps of that
+// kind alone: a machine's neighbours and clocks change, and a thousand steps of one
+// row say nothing of a long chunk. Where steps leave open which price is to blame
+// (all rows of streams have an output, each at some depth), the guess decides, see
+// solve.
 type costModel struct {
-	prior [costs]float64        // seconds for each feature, before anything is learned
-	w     [costs]float64        // the same, learned
-	seen  [costs]bool           // w was learned from some step
-	p     [costs][costs]float64 // inverse covariance
-	now   [costs]float64        // what predict uses, see settle
-	n     int64                 // steps learned from
-	odd   int                   // steps in a row that took far longer than expected
+	prior [costs]float64 // seconds for each feature, before anything is learned
+	floor [costs]float64 // the least that a price's own part is guessed at, see partsOf
+	trust float64        // in prior: 1 for guesses
+	now   [costs]float64 // what predict uses
+
+	byKind [kinds]experience
+	sum    normal // of all kinds
+	n      int64  // steps learned from
+	odd    int    // steps in a row that took far longer than expected
 
 	fixed bool // nothing is learned
 }
-
-// forget is the weight that a step's evidence keeps at each later step with the
-// same features.
-const forget = 0.998
 
 // newCostModel starts from what a small model costs on two CPU cores, or from
 // what a GPU is like: a step costs what reading the weights takes, whoever is in
@@ -83,82 +37,36 @@ func newCostModel(gpu bool) *costModel {
 }
 
 // linearCost starts from prices for a step, for a row, for having more than one
-// row, for a thousand attended cells, and for an output, in seconds.
+// row, for a thousand cells of a sequence with one row, and for an output, in
+// seconds. Two thirds of a cell's price are for reading it.
 func linearCost(step, row, several, cells, out float64) *costModel {
-	c := &costModel{}
+	c := &costModel{trust: 1}
 	for i, k := range knots {
 		c.prior[i] = step + row*float64(k)
 		if k > 1 {
 			c.prior[i] += several
 		}
 	}
-	c.prior[attending], c.prior[output] = cells, out
-	c.start(1)
+	c.prior[reading], c.prior[attending], c.prior[output] = cells*2/3, cells/3, out
+	c.now = c.prior
 	return c
 }
 
 // graphs has each new graph cost so many seconds, to begin with.
 func (c *costModel) graphs(seconds float64) *costModel {
-	c.prior[building] = seconds
-	c.start(1)
+	c.prior[building], c.now[building] = seconds, seconds
 	return c
 }
 
-// scaled is a model that starts at a multiple of this one's guesses.
+// scaled is a model that starts at a multiple of this one's prices.
 func (c *costModel) scaled(by float64) *costModel {
-	s := &costModel{}
+	s := &costModel{trust: 1, floor: partsOf(c.prior)}
 	for i := range s.prior {
 		s.prior[i] = c.now[i] * by
+		s.floor[i] *= by * leastPart
 	}
-	s.start(1)
+	s.now = s.prior
 	return s
-}
-
-// doubt is the variance of a price that was only guessed, in parts of its square,
-// over that of a step's relative error.
-const doubt = 50
-
-// start makes the covariance of prices that are doubted so much, 1 for guesses.
-func (c *costModel) start(much float64) {
-	c.p = [costs][costs]float64{}
-	for i := range c.p {
-		w := c.prior[i]
-		if c.seen[i] {
-			w = c.w[i]
-		} else {
-			c.w[i] = w
-		}
-		c.p[i][i] = max(w*w, 1e-12) * doubt * much
-	}
-	c.settle()
-}
-
-// settle makes what predict uses of what was learned: knots that no step has shown
-// yet are as far from their guess as the nearest one that has, those below first;
-// and more rows never cost less.
-func (c *costModel) settle() {
-	ratio := 1.0
-	for i := range knots {
-		if c.seen[i] {
-			ratio = c.w[i] / c.prior[i]
-			break
-		}
-	}
-	last := 1e-4
-	for i := range knots {
-		w := c.w[i]
-		if c.seen[i] {
-			ratio = w / c.prior[i]
-		} else {
-			w = c.prior[i] * ratio
-			c.w[i] = w
-		}
-		last = max(last, w)
-		c.now[i] = last
-	}
-	for i := attending; i < costs; i++ {
-		c.now[i] = max(c.w[i], 0)
-	}
 }
 
 // predict returns the expected time of a step.
@@ -183,55 +91,22 @@ func (c *costModel) learn(l stepLoad, took time.Duration) {
 	}
 	// Relative errors count: features and target are divided by the time.
 	x := l.terms()
-	e, known := 1.0, true
+	e := 1.0
 	for i, t := range x {
 		x[i].x /= y
-		if t.x > 0 {
-			e -= x[i].x * c.w[t.i]
-			known = known && (c.seen[t.i] || t.i >= len(knots))
-		}
+		e -= x[i].x * c.now[t.i]
 	}
+	of := &c.byKind[l.kind()]
 	// A step that took several times the expected was disturbed, not typical,
 	// unless that goes on or nothing was known of its kind.
-	if e > 0.75 && known && c.n > 20 && c.odd < 8 {
+	if e > 0.75 && of.n > 3 && c.n > 20 && c.odd < 8 {
 		c.odd++
 		return
 	}
 	c.odd = 0
-	var px [costs]float64
-	gain := 1.0
-	for i := range costs {
-		for _, t := range x {
-			px[i] += c.p[i][t.i] * t.x
-		}
-	}
-	for _, t := range x {
-		gain += t.x * px[t.i]
-	}
-	for i := range costs {
-		c.w[i] += px[i] / gain * e
-	}
-	// Only what this step spoke of is forgotten a little: the rest keeps what it
-	// knows, however long nothing is heard of it.
-	var scale [costs]float64
-	for i := range scale {
-		scale[i] = 1
-	}
-	for _, t := range x {
-		if t.x > 0 && c.p[t.i][t.i] < doubt*c.w[t.i]*c.w[t.i] {
-			scale[t.i] = math.Sqrt(1 / forget)
-		}
-		if t.x > 0.2/y {
-			c.seen[t.i] = true
-		}
-	}
-	for i := range costs {
-		for j := range costs {
-			c.p[i][j] = (c.p[i][j] - px[i]*px[j]/gain) * scale[i] * scale[j]
-		}
-	}
+	of.add(&c.sum, x)
 	c.n++
-	c.settle()
+	c.solve()
 }
 
 // chunk returns how many prefill rows of a sequence at depth fit beside a load
@@ -249,9 +124,37 @@ func (c *costModel) chunk(beside stepLoad, depth int, budget time.Duration, leas
 	return min(lo, most)
 }
 
-// with adds k prefill rows of a sequence at depth.
-func (l stepLoad) with(k, depth int) stepLoad {
-	l.rows += k
-	l.attended += k*depth + k*k/2
-	return l
+// leastPart is how little of the prices of its kind of machine a machine is guessed
+// to have, where it seemed to have none.
+const leastPart = 0.1
+
+// partsOf takes prices apart into what they are made of: the first knot's price and
+// what each further one adds to the one before it.
+func partsOf(prices [costs]float64) [costs]float64 {
+	for i := len(knots) - 1; i > 0; i-- {
+		prices[i] -= prices[i-1]
+	}
+	for i := range prices {
+		prices[i] = max(prices[i], 0)
+	}
+	return prices
+}
+
+// known is what is guessed of each part, never nothing.
+func (c *costModel) known() [costs]float64 {
+	m := partsOf(c.prior)
+	for i := range m {
+		m[i] = max(m[i], c.floor[i], 1e-12)
+	}
+	return m
+}
+
+// finite tells whether prices are such as a machine can have.
+func finite(prices [costs]float64) bool {
+	for _, w := range prices {
+		if math.IsNaN(w) || w < 0 || w > 600 {
+			return false
+		}
+	}
+	return true
 }

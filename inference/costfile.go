@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,12 +15,15 @@ import (
 // savedCost is a cost model on disk.
 type savedCost struct {
 	Version int            `json:"version"`
-	Prices  [costs]float64 `json:"prices"` // seconds for each feature, 0 = not known
+	Prices  [costs]float64 `json:"prices"` // seconds for each feature
 	Steps   int64          `json:"steps"`
 }
 
 // costVersion changes with the features.
-const costVersion = 3
+const costVersion = 4
+
+// knownTrust is how much more prices from a file are trusted than guessed ones.
+const knownTrust = 10
 
 // maxCostFile bounds what is read.
 const maxCostFile = 4096
@@ -66,16 +68,15 @@ func (c *costModel) load(path string) {
 	if err != nil || json.Unmarshal(b, &s) != nil || s.Version != costVersion || s.Steps < knownMachine {
 		return
 	}
-	for _, w := range s.Prices {
-		if math.IsNaN(w) || math.Abs(w) > 600 {
-			return
-		}
+	if !finite(s.Prices) || s.Prices[0] <= 0 {
+		return
 	}
-	c.w, c.n = s.Prices, s.Steps
-	for i, w := range s.Prices {
-		c.seen[i] = w > 0
+	c.floor = partsOf(c.prior)
+	for i := range c.floor {
+		c.floor[i] *= leastPart * min(s.Prices[0]/c.prior[0], 1)
 	}
-	c.start(0.1) // known, and still ready to learn
+	c.prior, c.now, c.n = s.Prices, s.Prices, s.Steps
+	c.trust = knownTrust
 }
 
 // save writes what was learned, whole or not at all.
@@ -83,13 +84,7 @@ func (c *costModel) save(path string) error {
 	if path == "" || c.n < knownMachine {
 		return nil
 	}
-	s := savedCost{costVersion, c.w, c.n}
-	for i := range s.Prices {
-		if !c.seen[i] {
-			s.Prices[i] = 0
-		}
-	}
-	b, err := json.Marshal(s)
+	b, err := json.Marshal(savedCost{costVersion, c.now, c.n})
 	if err != nil {
 		return fmt.Errorf("inference: step costs: %w", err)
 	}

@@ -68,7 +68,7 @@ type price struct {
 
 // prices lists what guesses cost a sequence of so many tokens that is alone.
 func (s *scheduler) prices(depth int) (out []price) {
-	load := stepLoad{rows: 1, attended: depth, outputs: 1}
+	load := decoding(1, depth)
 	base := s.cost.predict(load)
 	for _, k := range []int{0, 1, 2, 3, 4, 7, 15, 31} {
 		p := price{guesses: k, step: s.cost.predict(load.guessing(k, depth))}

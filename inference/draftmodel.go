@@ -295,8 +295,8 @@ func (d *modelDrafter) rounds(k, tasks, behind, held int) time.Duration {
 	if k == 0 {
 		return 0
 	}
-	first := d.cost.predict(stepLoad{rows: behind, attended: held * max(behind/max(tasks, 1), 1), outputs: tasks})
-	return first + time.Duration(k-1)*d.cost.predict(stepLoad{rows: tasks, attended: held, outputs: tasks})
+	first := d.cost.predict(stepLoad{rows: behind, cells: held, attended: held * max(behind/max(tasks, 1), 1), outputs: tasks})
+	return first + time.Duration(k-1)*d.cost.predict(decoding(tasks, held))
 }
 
 // depth: each sequence goes on as long as its own tokens promise.

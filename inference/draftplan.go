@@ -41,7 +41,7 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 		lag := d.behind(t)
 		if lag > 2 { // read once, of use for the rest of the answer
 			over := max(min(t.limit-len(t.tokens), 4*amortised)/4, 1)
-			once += own.cost.predict(stepLoad{rows: lag, attended: lag * len(t.tokens) / 2}).Seconds() / float64(over)
+			once += own.cost.predict(stepLoad{rows: lag, cells: len(t.tokens), attended: lag * len(t.tokens) / 2}).Seconds() / float64(over)
 			lag = 2
 		}
 		behind += lag
@@ -64,7 +64,7 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 	each := 1 / float64(n)
 	cost := func(k int) float64 {
 		l := load
-		l.rows, l.outputs, l.attended = l.rows+n*k, l.outputs+n*k, l.attended+k*held
+		l.rows, l.cells, l.outputs, l.attended = l.rows+n*k, l.cells+n*k, l.outputs+n*k, l.attended+k*held
 		c := s.cost.predict(l).Seconds() + d.rounds(k, n, behind, held).Seconds()
 		if k > 0 {
 			c += once + d.following(n*(k+1), held*(k+1)).Seconds()
@@ -83,7 +83,7 @@ func (s *scheduler) planDrafts(load stepLoad, streams int) (rounds int, gain flo
 	if rounds == 0 {
 		// One of them is tried when enough was put aside for it.
 		t := g.wanting[0]
-		reading := own.cost.predict(stepLoad{rows: max(d.behind(t), 1), attended: d.behind(t) * len(t.tokens) / 2, outputs: 1})
+		reading := own.cost.predict(stepLoad{rows: max(d.behind(t), 1), cells: len(t.tokens), attended: d.behind(t) * len(t.tokens) / 2, outputs: 1})
 		if own.trial.begin(max(reading, d.rounds(1, 1, 1, t.filled))) {
 			g.turnDown(1)
 			return 1, 0
@@ -126,7 +126,7 @@ func (s *scheduler) model(tasks []*task, rounds int, load stepLoad, streams int)
 		t.odds *= t.spec.Chance(i - 1)
 		t.hope += t.odds
 		more := t.odds * t.spec.Ahead(i)
-		price := row + cost.predict(stepLoad{rows: together, attended: together * t.filled, outputs: together}).Seconds()/float64(together)
+		price := row + cost.predict(decoding(together, together*t.filled)).Seconds()/float64(together)
 		return more/t.hope > float64(streams)*price/(step+float64(i)*price)
 	})
 }

@@ -150,15 +150,15 @@ func TestCostsSurviveTheProcess(t *testing.T) {
 	path := costFile(t.TempDir(), LoadConfig{Path: "m.gguf"}, llama.ModelInfo{}, "f16")
 	c := newCostModel(false)
 	for i := range 50 {
-		c.learn(stepLoad{rows: 1 + i%9, attended: i * 10, outputs: 1}, time.Duration(1+i%9)*10*time.Millisecond)
+		c.learn(stepLoad{rows: 1 + i%9, cells: i * 10, attended: i * 10, outputs: 1}, time.Duration(1+i%9)*10*time.Millisecond)
 	}
 	if err := c.save(path); err != nil {
 		t.Fatal(err)
 	}
 	d := newCostModel(false)
 	d.load(path)
-	if d.w != c.w || d.n != c.n {
-		t.Fatalf("loaded %+v, want %+v", d.w, c.w)
+	if d.now != c.now || d.n != c.n {
+		t.Fatalf("loaded %+v, want %+v", d.now, c.now)
 	}
 	fresh := newCostModel(false)
 	f := func(what, content string) {

@@ -143,7 +143,7 @@ func TestAShiftIsReadInChunks(t *testing.T) {
 		t.Fatalf("the stream beside it: %q (%v)", got, err)
 	}
 	cost := newCostModel(false)
-	streams := stepLoad{rows: 1, outputs: 1, attended: size}
+	streams := decoding(1, size)
 	most := 1 + cost.chunk(streams, size, 2*(20*time.Millisecond+cost.predict(streams)), 1, size)
 	if ctx.most > most {
 		t.Fatalf("a step had %d rows, want at most %d: the budget is 20 ms, 40 ms where nobody streams", ctx.most, most)

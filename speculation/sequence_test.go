@@ -32,28 +32,29 @@ func simulate(streams, n int, chance float64, cost func(rows float64) float64) f
 	ms, tokens := 0.0, 0
 	for tokens < n*streams {
 		rows := float64(streams)
-		type draft struct{ k, length int }
-		drafts := make([]draft, streams)
+		bids, lengths := make([]Bid, streams), make([]int, streams)
 		for i := range streams {
-			length := 3 + rng.IntN(20)
-			s := Sequence{rates: rates[i], source: Own, length: length}
-			k, _ := s.Depth(MaxDraft, streams, func(k int) float64 { return 1.2 * cost(rows+float64(k)) })
-			drafts[i] = draft{k, length}
-			rows += float64(k)
+			lengths[i] = 3 + rng.IntN(20)
+			bids[i] = Bid{Of: &Sequence{rates: rates[i], source: Own, length: lengths[i]}, Most: MaxDraft}
+		}
+		at := rows
+		Together(bids, streams*MaxDraft, float64(streams), 1.2*cost(rows), func(int) float64 { at++; return 1.2 * cost(at) })
+		for _, b := range bids {
+			rows += float64(b.K)
 		}
 		ms += cost(rows)
-		for i, d := range drafts {
+		for i, b := range bids {
 			accepted := 0
-			for accepted < d.k && rng.Float64() < chance {
+			for accepted < b.K && rng.Float64() < chance {
 				accepted++
 			}
-			judged, right := d.k, accepted
+			judged, right := b.K, accepted
 			if right == judged && judged < MaxDraft {
 				if judged++; rng.Float64() < chance {
 					right++
 				}
 			}
-			rates[i].Learn(Own, d.length, judged, right)
+			rates[i].Learn(Own, lengths[i], judged, right)
 			done[i] += 1 + accepted
 			tokens += 1 + accepted
 		}
