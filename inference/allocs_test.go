@@ -30,6 +30,7 @@ func (flatContext) Step(b *llama.Batch) error {
 func (flatContext) SeqCopy(_, _ llama.SeqID, _, _ llama.Pos) error    { return nil }
 func (flatContext) SeqRemove(llama.SeqID, llama.Pos, llama.Pos) error { return nil }
 func (flatContext) SeqMove(llama.SeqID, llama.Pos, []int32) error     { return nil }
+func (flatContext) RunMove(llama.SeqID, llama.Pos, []int32) error     { return nil }
 func (flatContext) Clear() error                                      { return nil }
 func (flatContext) SetThreads(int, int) error                         { return nil }
 func (flatContext) Abort()                                            {}

@@ -236,6 +236,22 @@ func (c *fakeContext) SeqMove(seq llama.SeqID, p0 llama.Pos, cells []int32) erro
 	return nil
 }
 
+func (c *fakeContext) RunMove(seq llama.SeqID, p0 llama.Pos, cells []int32) error {
+	up := make([]fakeCell, len(cells))
+	for i := range c.cells {
+		if cell := &c.cells[i]; cell.seqs[seq] && cell.pos >= p0 && int(cell.pos-p0) < len(cells) {
+			up[cell.pos-p0], *cell = *cell, fakeCell{}
+		}
+	}
+	for k, at := range cells {
+		if len(up[k].seqs) == 0 || len(c.cells[at].seqs) > 0 {
+			return fmt.Errorf("position %d of sequence %d cannot go to cell %d", int(p0)+k, seq, at)
+		}
+		c.cells[at] = up[k]
+	}
+	return nil
+}
+
 func (c *fakeContext) FollowHead(on bool) { c.off = !on }
 
 // Draft guesses as the head's model says, and checks that it is asked for what comes

@@ -165,6 +165,9 @@ func (c *Context) Draft(*Draft) error { return ErrNotBuilt }
 // SeqMove returns ErrNotBuilt.
 func (c *Context) SeqMove(SeqID, Pos, []int32) error { return ErrNotBuilt }
 
+// RunMove returns ErrNotBuilt.
+func (c *Context) RunMove(SeqID, Pos, []int32) error { return ErrNotBuilt }
+
 // SetThreads returns ErrNotBuilt.
 func (c *Context) SetThreads(_, _ int) error { return ErrNotBuilt }
 

@@ -186,6 +186,9 @@ rp_code rp_seq_load(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, const
 // Moves positions p0 … end of a sequence to n other cells; its own may be among
 // them. After RP_FAILED the sequence ends at p0.
 rp_code rp_seq_move(rp_context * ctx, int32_t seq, int32_t p0, const int32_t * cells, int32_t n, char * msg, size_t cap);
+// Moves positions p0 … p1-1 of a sequence, which must hold ascending cells, down to
+// p1-p0 other cells that ascend too, for every sequence that holds them.
+rp_code rp_run_move(rp_context * ctx, int32_t seq, int32_t p0, int32_t p1, const int32_t * cells, char * msg, size_t cap);
 void    rp_memory(const rp_context * ctx, uint64_t * weights, uint64_t * kv, uint64_t * compute);
 
 // ---- draft heads (the context's thread) ----

@@ -148,6 +148,21 @@ func (c *Context) SeqMove(seq SeqID, p0 Pos, cells []int32) error {
 	})
 }
 
+// RunMove moves positions p0 … p0+len(cells)−1 of a sequence into other cells for every
+// sequence that holds them. The cells, old and new, ascend, and no new one lies above
+// the old one: so what stands behind stays above. After an error that is not
+// ErrArgument the context is of no use any more.
+func (c *Context) RunMove(seq SeqID, p0 Pos, cells []int32) error {
+	defer drainLog()
+	if len(cells) == 0 {
+		return nil
+	}
+	return c.use(func() error {
+		code := C.rp_run_move(c.c, C.int32_t(seq), C.int32_t(p0), C.int32_t(int(p0)+len(cells)), (*C.int32_t)(unsafe.SliceData(cells)), c.msg.ptr(), c.msg.size())
+		return failure(code, ErrState, fmt.Sprintf("moving positions %d … %d of sequence %d and others", p0, int(p0)+len(cells), seq), &c.msg)
+	})
+}
+
 // Fingerprint names all that a saved piece must fit to: the model's file, the
 // library's version, the types and the parameters of the cells.
 func (c *Context) Fingerprint() (print uint64) {

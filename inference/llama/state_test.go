@@ -200,6 +200,84 @@ func TestPieces(t *testing.T) {
 	}
 }
 
+// TestRunMove moves what two sequences share: both go on as if nothing had happened.
+func TestRunMove(t *testing.T) {
+	m := defaultModel(t)
+	p := prompt(t, m, "Name three colours and say where one finds them.")
+	n := len(p) - 1
+	c := newContext(t, ContextParams{TypeK: KVQ8, Ordered: true})
+	read := func(seq SeqID, tokens []Token, at Pos, cells []int32) {
+		t.Helper()
+		var b Batch
+		for i, tok := range tokens {
+			b.Add(tok, at+Pos(i), seq)
+		}
+		b.Cells = cells
+		if err := c.Step(&b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(0, p[:n], 0, spread(200, n))
+	for _, seq := range []SeqID{1, 2} {
+		if err := c.SeqCopy(0, seq, 0, Pos(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	goOn := func(seq SeqID, first int32) []Token {
+		return generateAt(t, c, newSampler(t, m, SamplingParams{}), seq, p[n], first, 12)
+	}
+	want := goOn(0, 400)
+	for _, seq := range []SeqID{0, 1} { // 1 holds a token of its own behind the run
+		if err := c.SeqRemove(seq, Pos(n), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(1, p[n:], Pos(n), []int32{420})
+	read(3, []Token{500}, 0, []int32{12})
+
+	f := func(name string, p0 Pos, cells []int32) {
+		t.Helper()
+		if err := c.RunMove(1, p0, cells); !errors.Is(err, ErrArgument) {
+			t.Errorf("RunMove %s = %v, want ErrArgument", name, err)
+		}
+	}
+	f("upwards", 0, spread(201, n))
+	f("into a cell in use", 0, spread(10, n))
+	f("descending", 0, []int32{20, 19})
+	f("below what comes before", 5, []int32{20, 21})
+	f("beyond the end", 0, spread(20, n+2))
+	f("out of range", 0, []int32{-1})
+	f("of what all hold and what one holds", Pos(n-1), []int32{int32(200 + n - 1), int32(200 + n)})
+
+	low := spread(20, n)
+	if err := c.RunMove(1, 0, low); err != nil {
+		t.Fatalf("RunMove = %v", err)
+	}
+	dense := append([]int32(nil), low[:5]...)
+	for i := range int32(n - 5) { // a part, onto some of its own cells
+		dense = append(dense, low[4]+1+i)
+	}
+	if err := c.RunMove(2, 5, dense[5:]); err != nil {
+		t.Fatalf("RunMove of a part = %v", err)
+	}
+	for _, seq := range []SeqID{0, 1, 2} {
+		if got, err := c.SeqCells(nil, seq, 0, Pos(n)); err != nil || !slices.Equal(got, dense) {
+			t.Errorf("sequence %d lies in %v, %v, want %v", seq, got, err, dense)
+		}
+	}
+	if got, err := c.SeqCells(nil, 1, Pos(n), -1); err != nil || !slices.Equal(got, []int32{420}) {
+		t.Errorf("what stood behind the run lies in %v, %v, want 420", got, err)
+	}
+	if err := c.SeqRemove(1, Pos(n), -1); err != nil {
+		t.Fatal(err)
+	}
+	for i, seq := range []SeqID{0, 1, 2} {
+		if got := goOn(seq, int32(100+100*i)); !slices.Equal(got, want) {
+			t.Errorf("sequence %d goes on with %q, want %q", seq, text(m, got), text(m, want))
+		}
+	}
+}
+
 // generateAt goes on from a token, laying rows into cells from first on.
 func generateAt(tb testing.TB, c *Context, s *Sampler, seq SeqID, tok Token, first int32, n int) (out []Token) {
 	tb.Helper()

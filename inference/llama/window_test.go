@@ -104,6 +104,15 @@ func TestSlidingWindow(t *testing.T) {
 	if err := full.SeqCopy(0, 2, 0, 40); err != nil {
 		t.Errorf("sharing the beginning of what was moved = %v", err)
 	}
+	if err := full.RunMove(2, 0, spread(1320, 40)); err != nil {
+		t.Errorf("moving what two share = %v", err)
+	}
+	if got := behind(full, 0, 1400+2*int32(n)); !slices.Equal(got, want) {
+		t.Errorf("behind moved windows: %v, want %v", got, want)
+	}
+	if err := full.SeqRemove(0, n, -1); err != nil {
+		t.Fatal(err)
+	}
 	if err := full.SeqRemove(2, 0, -1); err != nil {
 		t.Fatal(err)
 	}

@@ -44,6 +44,11 @@ bool placed_memory::is_own(int32_t cell, int32_t id, int32_t p0) const {
            cells.pos_get((uint32_t) cell) >= p0;
 }
 
+bool placed_memory::holds(int32_t cell, int32_t id) const {
+    const auto & cells = kv->get_cells(0);
+    return !cells.is_empty((uint32_t) cell) && cells.seq_has((uint32_t) cell, id);
+}
+
 bool placed_memory::is_gap(int32_t id, int32_t p0, int32_t p1) const {
     const auto &   cells  = kv->get_cells(0);
     const uint32_t end    = cells.used_max_p1();

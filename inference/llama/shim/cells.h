@@ -44,6 +44,7 @@ class placed_memory : public llama_memory_i {
     bool    is_gap(int32_t id, int32_t p0, int32_t p1) const;
     int32_t free_cells() const;
     bool    is_own(int32_t cell, int32_t id, int32_t p0) const; // of nobody but id, from position p0 on
+    bool    holds(int32_t cell, int32_t id) const;
     // The caches that hold a sequence: one, or one without and one with a window.
     std::vector<llama_kv_cache *> caches() const;
 

@@ -175,6 +175,32 @@ static void check_cells(rp_context * c, int32_t id, int32_t p0, const int32_t * 
     }
 }
 
+// Positions of a sequence on their way to other cells. Of what is saved at once, a
+// layer with a sliding window keeps what the last position sees: so no piece goes
+// beyond a window.
+struct piece {
+    int32_t              from, to;
+    std::vector<uint8_t> data;
+};
+
+static std::vector<piece> lift(rp_context * c, int32_t id, int32_t p0, int32_t p1) {
+    std::vector<piece> pieces;
+    for (int32_t from = p0; from < p1;) {
+        const int32_t to = c->n_swa > 0 ? std::min(p1, (from / c->n_swa + 1) * c->n_swa) : p1;
+        pieces.push_back({from, to, std::vector<uint8_t>(save(c, id, from, to, nullptr, 0))});
+        save(c, id, from, to, pieces.back().data.data(), pieces.back().data.size());
+        from = to;
+    }
+    return pieces;
+}
+
+static void lay(rp_context * c, int32_t id, const std::vector<piece> & pieces, const int32_t * cells) {
+    const int32_t p0 = pieces.front().from;
+    for (const auto & p : pieces) {
+        load(c, id, p.from, p.to, p.data.data(), p.data.size(), cells + (p.from - p0));
+    }
+}
+
 // Memories whose cells nobody chooses are saved and restored by the library, whole.
 static rp_code save_whole(rp_context * c, int32_t id, uint8_t * data, size_t cap_data, size_t * n) {
     struct alias { // the sequence under the one id that can be saved
@@ -295,23 +321,67 @@ rp_code rp_seq_move(rp_context * c, int32_t seq, int32_t p0, const int32_t * cel
             return RP_OK;
         }
         rp::check_cells(c, seq, p0, cells, n, true);
-        // Of what is saved at once, a layer with a sliding window keeps what the last
-        // position sees: so no piece goes beyond a window.
-        struct piece {
-            int32_t              from, to;
-            std::vector<uint8_t> data;
-        };
-        std::vector<piece> pieces;
-        for (int32_t from = p0; from < end;) {
-            const int32_t to = c->n_swa > 0 ? std::min(end, (from / c->n_swa + 1) * c->n_swa) : end;
-            pieces.push_back({from, to, std::vector<uint8_t>(rp::save(c, seq, from, to, nullptr, 0))});
-            rp::save(c, seq, from, to, pieces.back().data.data(), pieces.back().data.size());
-            from = to;
-        }
+        const auto pieces = rp::lift(c, seq, p0, end);
         c->last_cell[(size_t) (seq - c->base)] = rp_context::unknown;
         llama_memory_seq_rm(c->mem, seq, p0, -1);
-        for (const auto & p : pieces) {
-            rp::load(c, seq, p.from, p.to, p.data.data(), p.data.size(), cells + (p.from - p0));
+        rp::lay(c, seq, pieces, cells);
+        return RP_OK;
+    });
+}
+
+rp_code rp_run_move(rp_context * c, int32_t seq, int32_t p0, int32_t p1, const int32_t * cells, char * msg, size_t cap) {
+    return rp::guarded(msg, cap, [&]() -> rp_code {
+        c->need_alive();
+        seq               = c->id(seq, "sequence");
+        const int32_t end = llama_memory_seq_pos_max(c->mem, seq) + 1;
+        if (p0 < 0 || p0 >= p1 || p1 > end) {
+            throw rp::bad_argument("positions " + std::to_string(p0) + " … " + std::to_string(p1) +
+                                   " are not in the sequence, which ends at " + std::to_string(end));
+        }
+        if (!c->placed) {
+            throw std::runtime_error("the cells of this model's memory cannot be chosen");
+        }
+        std::vector<int32_t> old, before;
+        c->placed->cells_of(seq, p0, p1, old);
+        if (p0 > 0) {
+            c->placed->cells_of(seq, p0 - 1, p0, before);
+        }
+        for (int32_t i = 0, last = p0 > 0 ? before[0] : -1; i < p1 - p0; last = cells[i++]) {
+            // Downwards and in order: what comes behind stays above whatever it is.
+            if (cells[i] <= last || cells[i] > old[(size_t) i]) {
+                throw rp::bad_argument("cell " + std::to_string(cells[i]) + " is not above " + std::to_string(last) +
+                                       ", the one before, and at most " + std::to_string(old[(size_t) i]));
+            }
+            if (!c->placed->is_free(cells[i]) && !std::binary_search(old.begin(), old.end(), cells[i])) {
+                throw rp::bad_argument("cell " + std::to_string(cells[i]) + " is not free");
+            }
+        }
+        std::vector<int32_t> holders;
+        for (size_t s = 0; s < c->last_cell.size(); s++) {
+            const int32_t id   = (int32_t) s + c->base;
+            const size_t  held = (size_t) std::count_if(old.begin(), old.end(), [&](int32_t x) { return c->placed->holds(x, id); });
+            if (held != 0 && held != old.size()) {
+                throw rp::bad_argument("sequence " + std::to_string(s) + " holds a part of these cells only");
+            }
+            if (held > 0) {
+                holders.push_back(id);
+            }
+        }
+        const auto pieces = rp::lift(c, seq, p0, p1);
+        try {
+            for (int32_t id : holders) {
+                c->last_cell[(size_t) (id - c->base)] = rp_context::unknown;
+                llama_memory_seq_rm(c->mem, id, p0, p1);
+            }
+            rp::lay(c, seq, pieces, cells);
+            for (int32_t id : holders) {
+                if (id != seq) {
+                    llama_memory_seq_cp(c->mem, seq, id, p0, p1);
+                }
+            }
+        } catch (...) {
+            c->dead = true; // sequences with holes
+            throw;
         }
         return RP_OK;
     });
