@@ -175,6 +175,13 @@ static void check_cells(rp_context * c, int32_t id, int32_t p0, const int32_t * 
     }
 }
 
+static void need_positions(int32_t p0, int32_t p1, int32_t end) {
+    if (p0 < 0 || p0 >= p1 || p1 > end) {
+        throw bad_argument("positions " + std::to_string(p0) + " … " + std::to_string(p1) + " are not in the sequence, which ends at " +
+                           std::to_string(end));
+    }
+}
+
 // Positions of a sequence on their way to other cells. Of what is saved at once, a
 // layer with a sliding window keeps what the last position sees: so no piece goes
 // beyond a window.
@@ -260,10 +267,7 @@ rp_code rp_seq_save(rp_context * c, int32_t seq, int32_t p0, int32_t p1, uint8_t
         c->need_alive();
         seq               = c->id(seq, "sequence");
         const int32_t end = llama_memory_seq_pos_max(c->mem, seq) + 1;
-        if (p0 < 0 || p0 >= p1 || p1 > end) {
-            throw rp::bad_argument("positions " + std::to_string(p0) + " … " + std::to_string(p1) +
-                                   " are not in the sequence, which ends at " + std::to_string(end));
-        }
+        rp::need_positions(p0, p1, end);
         if (!c->placed) {
             if (p0 != 0 || p1 != end) {
                 throw std::runtime_error("this model's state can only be saved whole");
@@ -334,10 +338,7 @@ rp_code rp_run_move(rp_context * c, int32_t seq, int32_t p0, int32_t p1, const i
         c->need_alive();
         seq               = c->id(seq, "sequence");
         const int32_t end = llama_memory_seq_pos_max(c->mem, seq) + 1;
-        if (p0 < 0 || p0 >= p1 || p1 > end) {
-            throw rp::bad_argument("positions " + std::to_string(p0) + " … " + std::to_string(p1) +
-                                   " are not in the sequence, which ends at " + std::to_string(end));
-        }
+        rp::need_positions(p0, p1, end);
         if (!c->placed) {
             throw std::runtime_error("the cells of this model's memory cannot be chosen");
         }
