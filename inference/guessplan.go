@@ -31,7 +31,7 @@ func (s *scheduler) draft() {
 	g.copying = g.copying[:0]
 	rounds, gain := s.planDrafts(load, streams)
 	left := stepLoad{rows: s.e.cfg.BatchRows - load.rows, outputs: g.outputs - load.outputs}
-	free := s.tree.Free() - load.rows
+	free := s.tree.Available() - load.rows // idle prefixes make way
 	n := 0
 	for _, t := range s.active {
 		if t.spec == nil || !t.decoding() {

@@ -159,6 +159,32 @@ func TestARepeatedAnswerIsGuessed(t *testing.T) {
 	f("c", Request{Prediction: tokens(b.model.generate(tokens("a prompt"), 120))}, 12, 2, true)
 }
 
+// Idle prefixes fill the cells of a server that has run for a while; they make way
+// for guesses as they do for tokens.
+func TestGuessesFindRoomInAFullCache(t *testing.T) {
+	f := func(name string, before int) {
+		t.Helper()
+		b := newBench(600, Config{Parallel: 1, force: func(n int) int { return n }})
+		defer b.Close()
+		for i := range before {
+			if _, _, err := b.ask(context.Background(), &Request{Prompt: tokens(strings.Repeat(string(rune('a'+i)), 50)), MaxTokens: 50}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		steps := b.Stats().Steps
+		want := b.model.generate(tokens("a prompt"), 300)
+		got, res, err := b.ask(context.Background(), &Request{Prompt: tokens("a prompt"), MaxTokens: 300, Prediction: tokens(want)})
+		if err != nil || got != want {
+			t.Fatalf("%s: answer = %q, %v, want %q", name, got, err, want)
+		}
+		if took := b.Stats().Steps - steps; took > 12 {
+			t.Errorf("%s: %d steps for 300 predicted tokens (%+v), want at most 12", name, took, res.Timings)
+		}
+	}
+	f("empty", 0)
+	f("full", 12)
+}
+
 // A guess that was turned down is compared with what the model says in its place.
 func TestWhatIsTurnedDownIsJudged(t *testing.T) {
 	f := func(name string, right int, less, more float64) {
