@@ -164,7 +164,7 @@ func (g *guesser) learn(t *task, n, accepted, judged, right int) {
 	t.result.Timings.Drafted += n
 	t.result.Timings.Accepted += accepted
 	g.stats.Saved += time.Duration(accepted) * g.step.plain
-	if from != speculation.Draft {
+	if n > 0 && from != speculation.Draft { // what is only judged costs nothing
 		t.credit += time.Duration(accepted)*g.step.plain - t.price
 	}
 }
