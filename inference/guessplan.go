@@ -137,29 +137,44 @@ func (s *scheduler) copies(load, left *stepLoad, free *int, streams int) {
 	}
 	g.bids = g.bids[:0]
 	for _, t := range g.copying {
-		most := len(t.draft)
-		if !g.affords(t) {
-			most = 0
-		}
-		g.bids = append(g.bids, speculation.Bid{Of: t.spec, Most: most})
+		g.bids = append(g.bids, speculation.Bid{Of: t.spec, Most: len(t.draft)})
 	}
-	at, base := *load, s.withGraphs(*load, streams)
-	speculation.Together(g.bids, min(left.outputs, left.rows, *free), float64(streams), base.Seconds(), func(i int) float64 {
+	price, rows := s.together(*load, min(left.outputs, left.rows, *free), streams)
+	barred := false
+	for i, t := range g.copying {
+		if g.affords(t) {
+			continue
+		}
+		if k := g.bids[i].K; k > 0 {
+			t.shadow.cast(t.draft[:k], len(t.everything()), price*time.Duration(k)/time.Duration(rows))
+			barred = true
+		}
+		g.bids[i].Most = 0
+	}
+	if barred {
+		price, rows = s.together(*load, min(left.outputs, left.rows, *free), streams)
+	}
+	for i, t := range g.copying {
+		k := g.bids[i].K
+		s.take(t, k, load, left, free)
+		t.price = price * time.Duration(k) / time.Duration(max(rows, 1))
+	}
+}
+
+// together chooses among the bids for at most most rows, and returns how many were
+// chosen and what they cost all streams together.
+func (s *scheduler) together(load stepLoad, most, streams int) (price time.Duration, rows int) {
+	g := &s.guess
+	at, base := load, s.withGraphs(load, streams)
+	speculation.Together(g.bids, most, float64(streams), base.Seconds(), func(i int) float64 {
 		at = at.guessing(1, g.copying[i].filled)
 		return s.withGraphs(at, streams).Seconds()
 	})
-	rows := 0
 	for i, t := range g.copying {
-		s.take(t, g.bids[i].K, load, left, free)
+		load = load.guessing(g.bids[i].K, t.filled)
 		rows += g.bids[i].K
 	}
-	if rows == 0 {
-		return
-	}
-	price := (s.withGraphs(*load, streams) - base) * time.Duration(streams)
-	for i, t := range g.copying {
-		t.price = price * time.Duration(g.bids[i].K) / time.Duration(rows)
-	}
+	return (s.withGraphs(load, streams) - base) * time.Duration(streams), rows
 }
 
 // What a request's copies may cost more than they gain: lossSteps steps at its
@@ -187,6 +202,9 @@ func (g *guesser) affords(t *task) bool {
 func (g *guesser) earn(t *task) {
 	if !t.earned {
 		t.credit, t.earned = lossSteps*g.step.plain, true
+	}
+	if t.shadow.follow(t.everything(), g.step.plain) {
+		t.credit = max(t.credit, lossSteps*g.step.plain)
 	}
 	t.credit = min(t.credit+g.step.plain/lossShare, keptSteps*g.step.plain)
 }

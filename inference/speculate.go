@@ -165,7 +165,10 @@ func (g *guesser) learn(t *task, n, accepted, judged, right int) {
 	t.result.Timings.Accepted += accepted
 	g.stats.Saved += time.Duration(accepted) * g.step.plain
 	if n > 0 && from != speculation.Draft { // what is only judged costs nothing
-		t.credit += time.Duration(accepted)*g.step.plain - t.price
+		gained := time.Duration(accepted)*g.step.plain - t.price
+		if t.credit += gained; gained > 0 && t.credit > 2*lossSteps*g.step.plain {
+			t.shadow.paid()
+		}
 	}
 }
 

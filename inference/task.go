@@ -49,6 +49,7 @@ type task struct {
 	price   time.Duration         // of those, for all streams together
 	credit  time.Duration         // what copies may still lose, see guesser.affords
 	earned  bool                  // credit has begun
+	shadow  shadow                // what copies would gain while they may not go on
 
 	// Guesses of the draft model: copies and drafts say who may guess, wants that it
 	// was the draft model's turn in this step, known how many tokens it can read, heard
