@@ -136,24 +136,26 @@ func (s *scheduler) copies(load, left *stepLoad, free *int, streams int) {
 		return
 	}
 	g.bids = g.bids[:0]
+	follow := false // what a task may not verify is still to be compared
 	for _, t := range g.copying {
 		g.bids = append(g.bids, speculation.Bid{Of: t.spec, Most: len(t.draft)})
+		follow = follow || !g.affords(t) && t.shadow.n == 0
 	}
-	price, rows := s.together(*load, min(left.outputs, left.rows, *free), streams)
-	barred := false
+	most := min(left.outputs, left.rows, *free)
+	price, rows := time.Duration(0), 0
+	if follow {
+		price, rows = s.together(*load, most, streams)
+	}
 	for i, t := range g.copying {
 		if g.affords(t) {
 			continue
 		}
 		if k := g.bids[i].K; k > 0 {
 			t.shadow.cast(t.draft[:k], len(t.everything()), price*time.Duration(k)/time.Duration(rows))
-			barred = true
 		}
 		g.bids[i].Most = 0
 	}
-	if barred {
-		price, rows = s.together(*load, min(left.outputs, left.rows, *free), streams)
-	}
+	price, rows = s.together(*load, most, streams)
 	for i, t := range g.copying {
 		k := g.bids[i].K
 		s.take(t, k, load, left, free)

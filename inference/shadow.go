@@ -22,7 +22,8 @@ type shadow struct {
 
 // shadowSteps is what must have been gained, in steps, before copies are let in
 // again: twice as much each time, so that a request whose copies are right only while
-// they are not verified loses a step for every doubling and no more.
+// they are not verified loses a step for every doubling and no more. After mostShadows
+// doublings it stays at 512 steps.
 const (
 	shadowSteps = 2
 	mostShadows = 8
